@@ -1,0 +1,102 @@
+import type { Decision } from "../decision.ts";
+import type { Lease } from "../lease.ts";
+import { WORK_CLASSES, type Work } from "../work.ts";
+
+/** Whoever waits is told once: sent, or refused. */
+export interface Waiter {
+  decided(decision: Decision): void;
+}
+
+/** A place in the queue. */
+export interface QueueEntry {
+  readonly work: Work;
+  readonly lease: Lease;
+  readonly waiter: Waiter;
+  readonly sinceMs: number;
+  readonly deadlineMs: number;
+  previous: QueueEntry | null;
+  next: QueueEntry | null;
+  isQueued: boolean;
+}
+
+export interface QueueOptions {
+  /** Requests that may wait at once; >= 1. */
+  readonly requestsMax: number;
+  /** Longest wait. */
+  readonly waitMs: number;
+}
+
+/**
+ * Work that waits for room: first in, first out within a class, higher classes first. Entries leave from anywhere in
+ * O(1) (their client has gone), so that no count leaks (P24).
+ */
+export class WaitQueue {
+  readonly #lines: readonly Line[] = WORK_CLASSES.map(() => ({ head: null, tail: null }));
+  length = 0;
+
+  push(work: Work, lease: Lease, waiter: Waiter, nowMs: number, deadlineMs: number): QueueEntry {
+    const line = this.#lines[work.classIndex]!;
+    const links = { previous: line.tail, next: null, isQueued: true };
+    const entry: QueueEntry = { work, lease, waiter, sinceMs: nowMs, deadlineMs, ...links };
+    if (line.tail === null) line.head = entry;
+    else line.tail.next = entry;
+    line.tail = entry;
+    this.length++;
+    return entry;
+  }
+
+  /** Takes the entry out; false when it was not in. */
+  remove(entry: QueueEntry): boolean {
+    if (!entry.isQueued) return false;
+    const line = this.#lines[entry.work.classIndex]!;
+    if (entry.previous === null) line.head = entry.next;
+    else entry.previous.next = entry.next;
+    if (entry.next === null) line.tail = entry.previous;
+    else entry.next.previous = entry.previous;
+    entry.previous = null;
+    entry.next = null;
+    entry.isQueued = false;
+    this.length--;
+    return true;
+  }
+
+  /** The first entry of all, or null. */
+  first(): QueueEntry | null {
+    for (const line of this.#lines) if (line.head !== null) return line.head;
+    return null;
+  }
+
+  /** The entry that comes after this one, over the classes, or null. */
+  after(entry: QueueEntry): QueueEntry | null {
+    if (entry.next !== null) return entry.next;
+    for (let i = entry.work.classIndex + 1; i < this.#lines.length; i++) {
+      const head = this.#lines[i]!.head;
+      if (head !== null) return head;
+    }
+    return null;
+  }
+
+  /** Takes out and returns one entry whose time is up, or null. */
+  takeExpired(nowMs: number): QueueEntry | null {
+    for (const line of this.#lines) {
+      const head = line.head;
+      if (head !== null && head.deadlineMs <= nowMs) {
+        this.remove(head);
+        return head;
+      }
+    }
+    return null;
+  }
+
+  /** Since when the longest wait lasts, in clock milliseconds; Infinity when nobody waits. */
+  oldestSinceMs(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const line of this.#lines) if (line.head !== null) oldest = Math.min(oldest, line.head.sinceMs);
+    return oldest;
+  }
+}
+
+interface Line {
+  head: QueueEntry | null;
+  tail: QueueEntry | null;
+}

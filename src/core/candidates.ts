@@ -1,0 +1,81 @@
+// Hot path: one pass over the members a pick; budget 4 ns a member; allocates nothing.
+import { STATE, type Ledger } from "./ledger.ts";
+import type { Members } from "./members.ts";
+import type { PoolView } from "./policies/policy.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * Who may be picked for a piece of work: the members that are well, not full, not tried, of the first priority group
+ * that can serve, and with the labels that the work asks for. Policies see only these.
+ */
+export class Candidates implements PoolView {
+  readonly ledger: Ledger;
+  readonly #members: Members;
+  candidates: Int32Array = new Int32Array(0);
+  count = 0;
+  nowMs = 0;
+  /** An endpoint on probation that waits for a request to prove itself; -1 when none. */
+  trialSlot = -1;
+  /** Why `count` may be 0: members with the labels, of these healthy, of these not tried yet. */
+  matching = 0;
+  healthy = 0;
+  untried = 0;
+  /** Where a full group passes work on to the next group, instead of letting it wait. */
+  spillsWhenFull = false;
+  /** Health is ignored: see `health/panic.ts`. */
+  isPanic = false;
+
+  constructor(ledger: Ledger, members: Members) {
+    this.ledger = ledger;
+    this.#members = members;
+  }
+
+  fill(work: Work, nowMs: number): void {
+    const { slots, priorities } = this.#members;
+    if (this.candidates.length < slots.length) this.candidates = new Int32Array(slots.length);
+    this.nowMs = nowMs;
+    this.count = 0;
+    this.trialSlot = -1;
+    this.matching = 0;
+    this.healthy = 0;
+    this.untried = 0;
+    let group = 0;
+    for (let i = 0; i < slots.length; i++) {
+      if (priorities[i]! !== group) {
+        // A group serves alone as long as it can: failover by health, or by room where so configured.
+        if (this.spillsWhenFull ? this.count > 0 || this.trialSlot >= 0 : this.untried > 0) return;
+        group = priorities[i]!;
+      }
+      this.#consider(slots[i]!, work);
+    }
+  }
+
+  #consider(slot: number, work: Work): void {
+    const { state, inFlight, limit } = this.ledger;
+    if (work.labels !== null && !this.#matches(slot, work.labels)) return;
+    this.matching++;
+    const is = state[slot]!;
+    if (is !== STATE.available && is !== STATE.probation) return;
+    this.healthy++;
+    if (work.triedCount > 0 && work.hasTried(slot)) return;
+    if (is === STATE.probation) {
+      if (this.trialSlot < 0 && inFlight[slot] === 0 && this.#mayTry(slot, work)) this.trialSlot = slot;
+      return;
+    }
+    this.untried++;
+    if (inFlight[slot]! < limit[slot]!) this.candidates[this.count++] = slot;
+  }
+
+  /** Work that can be sent again elsewhere makes the better trial; after a while anything will do. */
+  #mayTry(slot: number, work: Work): boolean {
+    return work.isReplayable || this.nowMs - this.#members.at(slot).health.outlier.sinceMs >= TRIAL_PATIENCE_MS;
+  }
+
+  #matches(slot: number, labels: Readonly<Record<string, string>>): boolean {
+    const own = this.#members.at(slot).spec.labels;
+    for (const name in labels) if (own[name] !== labels[name]) return false;
+    return true;
+  }
+}
+
+const TRIAL_PATIENCE_MS = 2_000;

@@ -1,0 +1,222 @@
+import type { Endpoint } from "./endpoint.ts";
+import type { PoolEvent, PoolEventKind } from "./events.ts";
+import { type EjectionReason, type OutlierOptions } from "./health/outlier.ts";
+import { isPanic } from "./health/panic.ts";
+import { rampShare } from "./health/slow-start.ts";
+import { Slowdown, type SlowdownFigures } from "./health/slowdown.ts";
+import { reasonText } from "./health/endpoint-health.ts";
+import { type Ledger, STATE, UNLIMITED } from "./ledger.ts";
+import type { Members } from "./members.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import { median, type Speed } from "./speed.ts";
+
+/**
+ * Turns what is known about the endpoints into what the picks go by: states, weights and limits in the ledger.
+ * `tend` does what time brings (ageing, ramps, ends of ejections); the other methods take single events.
+ */
+export class Caretaker {
+  readonly #ledger: Ledger;
+  readonly #members: Members;
+  readonly #speed: Speed;
+  readonly #report: (kind: PoolEventKind, endpoint: Endpoint | null, reason: string, evidence: string) => void;
+  #options: PoolOptions;
+  #slowdown: Slowdown | null = null;
+  readonly #changes: Float64Array;
+  readonly #scratch: Float64Array;
+  readonly #figures: SlowdownFigures = { latencyMs: 0, medianMs: 0, pastMs: 0, medianChange: 0, samples: 0 };
+  #tendedAtMs = Number.NEGATIVE_INFINITY;
+  isPanic = false;
+
+  constructor(
+    ledger: Ledger,
+    members: Members,
+    speed: Speed,
+    options: PoolOptions,
+    report: (kind: PoolEvent["kind"], endpoint: Endpoint | null, reason: string, evidence: string) => void,
+  ) {
+    this.#ledger = ledger;
+    this.#members = members;
+    this.#speed = speed;
+    this.#options = options;
+    this.#report = report;
+    this.#changes = new Float64Array(ledger.slotsMax);
+    this.#scratch = new Float64Array(ledger.slotsMax);
+    this.configure(options);
+  }
+
+  configure(options: PoolOptions): void {
+    this.#options = options;
+    this.#slowdown = options.slowdown === null ? null : new Slowdown(options.slowdown);
+    if (this.#slowdown === null) for (const endpoint of this.#members.list) endpoint.health.slowShare = 1;
+  }
+
+  /** What time brings; to be called every {@link TEND_MS} or so. O(n log n). */
+  tend(nowMs: number): void {
+    const { burden } = this.#ledger;
+    const { slots, list } = this.#members;
+    const passedMs = Math.max(0, nowMs - this.#tendedAtMs);
+    const keep = Math.exp(-passedMs / BURDEN_MS);
+    this.#tendedAtMs = nowMs;
+    this.#speed.age(slots, slots.length, nowMs);
+    for (let i = 0; i < slots.length; i++) {
+      const left = burden[slots[i]!]! * keep;
+      burden[slots[i]!] = left < 0.01 ? 0 : left;
+    }
+    for (const endpoint of list) this.#endEjection(endpoint, nowMs);
+    if (this.#slowdown !== null) this.#judgeSlowness(this.#slowdown, nowMs);
+    this.publish(nowMs);
+  }
+
+  /** Writes states, weights and limits for the picks, after anything has changed. */
+  publish(nowMs: number): void {
+    const { state, weight, limit } = this.#ledger;
+    let usable = 0;
+    let enabled = 0;
+    let reachable = 0;
+    for (const endpoint of this.#members.list) {
+      const { health, slot } = endpoint;
+      const share = this.#rampShare(endpoint, nowMs);
+      state[slot] = health.state;
+      weight[slot] = endpoint.weight * health.agentShare * health.slowShare * share;
+      const most = endpoint.limit === 0 ? UNLIMITED : Math.max(1, Math.ceil(endpoint.limit * share));
+      limit[slot] = most;
+      if (!health.isEnabled) continue;
+      enabled++;
+      if (!health.isUnreachable) reachable++;
+      if (state[slot] === STATE.available || state[slot] === STATE.probation) usable++;
+    }
+    this.#judgePanic(usable, enabled, reachable);
+  }
+
+  /** Ejects for that reason, unless too many are out already; true when it did. */
+  eject(endpoint: Endpoint, reason: EjectionReason, evidence: string, nowMs: number): boolean {
+    const limits = this.#options.outlier;
+    if (limits === null) return false;
+    // Nobody listening is certain; and a trial that failed only goes back to where it was.
+    const isFree = reason === "unreachable" || reason === "trial_failed";
+    if (!isFree && (this.#ejectedCount() + 1) / this.#members.list.length > limits.ejectedShareMax) {
+      this.#report("ejection_capped", endpoint, reasonText(reason), evidence);
+      return false;
+    }
+    endpoint.health.outlier.eject(reason, nowMs);
+    const seconds = ((endpoint.health.outlier.untilMs - nowMs) / 1000).toFixed(1);
+    this.#report("ejected", endpoint, reasonText(reason), `${evidence}; for ${seconds} s at first`);
+    this.publish(nowMs);
+    return true;
+  }
+
+  /** Real work succeeded on an endpoint on probation: it is back, by a ramp. */
+  readmit(endpoint: Endpoint, nowMs: number): void {
+    this.beginRamp(endpoint, nowMs);
+    this.#report("readmitted", endpoint, "real work succeeded", `slow start ${this.#options.slowStartMs} ms`);
+    this.publish(nowMs);
+  }
+
+  beginRamp(endpoint: Endpoint, nowMs: number): void {
+    if (this.#options.slowStartMs > 0) endpoint.health.rampFromMs = nowMs;
+  }
+
+  /** The probe passes again where nobody had listened: no need to wait for the end of the ejection. */
+  shortenEjection(endpoint: Endpoint, nowMs: number): void {
+    const { outlier } = endpoint.health;
+    if (outlier.kind === "ejected" && outlier.reason === "unreachable") this.#toProbation(endpoint, nowMs);
+  }
+
+  #endEjection(endpoint: Endpoint, nowMs: number): void {
+    const { outlier } = endpoint.health;
+    if (outlier.kind === "ejected" && nowMs >= outlier.untilMs) this.#toProbation(endpoint, nowMs);
+  }
+
+  #toProbation(endpoint: Endpoint, nowMs: number): void {
+    endpoint.health.outlier.beginProbation(nowMs);
+    this.#report("probation", endpoint, "tried with one request at a time", "");
+  }
+
+  #rampShare(endpoint: Endpoint, nowMs: number): number {
+    const { health } = endpoint;
+    if (health.rampFromMs === Number.NEGATIVE_INFINITY) return 1;
+    const share = rampShare(nowMs - health.rampFromMs, this.#options.slowStartMs);
+    if (share === 1) health.rampFromMs = Number.NEGATIVE_INFINITY;
+    return share;
+  }
+
+  #judgePanic(usable: number, enabled: number, reachable: number): void {
+    const share = this.#options.outlier?.panicShare ?? 0;
+    const panic = isPanic(usable, enabled, share);
+    if (panic !== this.isPanic) {
+      this.isPanic = panic;
+      const evidence = `${usable} of ${enabled} usable`;
+      this.#report(panic ? "panic_on" : "panic_off", null, panic ? "too few are left" : "enough again", evidence);
+    }
+    if (!panic) return;
+    for (const { health, slot } of this.#members.list) {
+      const isOut = !health.isEnabled || (health.isUnreachable && reachable > 0);
+      if (!isOut) this.#ledger.state[slot] = STATE.available;
+    }
+  }
+
+  #judgeSlowness(slowdown: Slowdown, nowMs: number): void {
+    const { latencyMs, pastMs, samples } = this.#ledger;
+    const { slots, list } = this.#members;
+    for (const slot of slots) this.#changes[slot] = latencyMs[slot]! / pastMs[slot]!;
+    const figures = this.#figures;
+    figures.medianMs = this.#speed.medianMs;
+    figures.medianChange = median(this.#changes, slots, slots.length, this.#scratch);
+    for (const endpoint of list) {
+      const { slot } = endpoint;
+      figures.latencyMs = latencyMs[slot]!;
+      figures.pastMs = pastMs[slot]!;
+      figures.samples = samples[slot]!;
+      this.#judge(endpoint, slowdown, slowdown.score(figures), nowMs);
+    }
+  }
+
+  #judge(endpoint: Endpoint, slowdown: Slowdown, score: number, nowMs: number): void {
+    const { health, slot } = endpoint;
+    const before = health.slowShare;
+    health.slowShare = slowdown.share(score);
+    if (health.slowShare === 1) this.#learnPast(slot);
+    const evidence = `${score.toFixed(1)} times slower than it should be`;
+    if (before === 1 && health.slowShare < 1) this.#report("slowed", endpoint, "share cut", evidence);
+    if (before < 1 && health.slowShare === 1) this.#report("recovered", endpoint, "full share again", "");
+    if (slowdown.isUseless(score) && health.outlier.kind === "admitted" && this.#isMeasured(slot, nowMs)) {
+      if (this.eject(endpoint, "slow", evidence, nowMs)) this.#ledger.samples[slot] = 0;
+    }
+  }
+
+  /** Measured lately: what is known from long ago ejects nobody. */
+  #isMeasured(slot: number, nowMs: number): boolean {
+    return nowMs - this.#ledger.sampledAtMs[slot]! < MEASURED_MS;
+  }
+
+  #learnPast(slot: number): void {
+    const { latencyMs, pastMs } = this.#ledger;
+    const now = latencyMs[slot]!;
+    const past = pastMs[slot]!;
+    if (Number.isNaN(now)) return;
+    pastMs[slot] = Number.isNaN(past) ? now : past + (now - past) * PAST_GAIN;
+  }
+
+  #ejectedCount(): number {
+    let count = 0;
+    for (const { health } of this.#members.list) if (health.outlier.kind !== "admitted") count++;
+    return count;
+  }
+}
+
+/** How often {@link Caretaker.tend} wants to be called. */
+export const TEND_MS = 100;
+/** A failed request counts as in flight for about as long as the least penalty (5 s). */
+const BURDEN_MS = 5_000;
+/** The own past goes over the last 10 minutes or so: 6,000 tends. */
+const PAST_GAIN = 1 / 6_000;
+const MEASURED_MS = 5_000;
+
+/** Outcomes eject nobody where the outlier rules are off. */
+export const OUTLIER_OFF: OutlierOptions = {
+  consecutive: Number.POSITIVE_INFINITY,
+  failures: Number.POSITIVE_INFINITY,
+  of: 1,
+  ejectionMs: 10_000,
+  ejectionMsMax: 300_000,
+};

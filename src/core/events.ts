@@ -1,0 +1,32 @@
+/** Something that an operator wants to know, with its evidence. */
+export interface PoolEvent {
+  readonly atMs: number;
+  readonly pool: string;
+  /** Endpoint id; null when it concerns the whole pool. */
+  readonly endpoint: string | null;
+  readonly kind: PoolEventKind;
+  /** Few words: what happened or why. */
+  readonly reason: string;
+  /** The figures behind it. */
+  readonly evidence: string;
+}
+
+export type PoolEventKind =
+  | "joined"
+  | "left"
+  | "probe_down"
+  | "probe_up"
+  | "ejected"
+  /** It should have been ejected, but too many are out already. */
+  | "ejection_capped"
+  | "probation"
+  | "readmitted"
+  | "slowed"
+  | "recovered"
+  | "drained"
+  | "undrained"
+  | "agent"
+  | "panic_on"
+  | "panic_off";
+
+export type PoolEventSink = (event: PoolEvent) => void;

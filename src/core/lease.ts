@@ -1,0 +1,97 @@
+import type { QueueEntry } from "./admission/wait-queue.ts";
+import type { Decision } from "./decision.ts";
+import type { Endpoint } from "./endpoint.ts";
+
+/**
+ * How an attempt ended. A client's abort is never a failure of the endpoint; for its latency it is a censored
+ * sample ("at least this long"): without that, a backend so slow that all its clients give up looks healthy.
+ */
+export type Outcome =
+  | "ok"
+  /** It failed: refused, reset, broke off, or answered that it is broken. */
+  | "backend_error"
+  /** It said that it has too much to do (429, 503). */
+  | "backend_overload"
+  | "timeout"
+  | "client_abort"
+  /** We called it off for reasons of our own: says nothing about the endpoint. */
+  | "cancelled";
+
+/** More about a failure, where there is more. */
+export interface OutcomeDetail {
+  /** What the endpoint asked for; 0 is nothing. */
+  readonly retryAfterMs: number;
+  /** Nobody listens there: certain at the first time. */
+  readonly isUnreachable: boolean;
+}
+
+const NO_DETAIL: OutcomeDetail = { retryAfterMs: 0, isUnreachable: false };
+
+/** What the pool does when something happens to a lease. */
+export interface LeaseBook {
+  leaseStarted(lease: Lease): void;
+  leaseProgressed(lease: Lease, units: number): void;
+  leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void;
+}
+
+/**
+ * A booking of one piece of work on one endpoint, made at the pick and settled exactly once. The object may be used
+ * for the next pick once it is settled; it starts a new life then.
+ */
+export class Lease {
+  /** The decision that carries this lease: made once, handed out at every pick. */
+  readonly decision: Decision = { kind: "send", lease: this };
+  endpoint: Endpoint | null = null;
+  slot = -1;
+  generation = -1;
+  units = 0;
+  /** Clock milliseconds of the pick. */
+  bookedAtMs = 0;
+  /** Milliseconds to the first sign of an answer; -1 until there was one. */
+  firstByteMs = -1;
+  /** The pick was a trial of an endpoint that comes back. */
+  isTrial = false;
+  /** Its place in the queue while it waits. */
+  waiting: QueueEntry | null = null;
+  #book: LeaseBook | null = null;
+
+  /** Booked and not settled. */
+  get isOpen(): boolean {
+    return this.#book !== null;
+  }
+
+  /** For the pool: begins a life. */
+  open(book: LeaseBook, endpoint: Endpoint, units: number, nowMs: number, isTrial: boolean): void {
+    if (this.#book !== null) throw new Error("a lease was picked with before it was settled");
+    this.#book = book;
+    this.endpoint = endpoint;
+    this.slot = endpoint.slot;
+    this.generation = endpoint.generation;
+    this.units = units;
+    this.bookedAtMs = nowMs;
+    this.firstByteMs = -1;
+    this.isTrial = isTrial;
+  }
+
+  /** The first sign of an answer has come; later calls do nothing. */
+  started(): void {
+    if (this.#book !== null && this.firstByteMs < 0) this.#book.leaseStarted(this);
+  }
+
+  /** `units` of the work are done: they are pending no more. */
+  progress(units: number): void {
+    if (this.#book === null) return;
+    const done = Math.min(units, this.units);
+    this.units -= done;
+    this.#book.leaseProgressed(this, done);
+  }
+
+  /** The end, exactly once; returns false (and does nothing) when it had ended before. */
+  settle(outcome: Outcome, detail: OutcomeDetail = NO_DETAIL): boolean {
+    const book = this.#book;
+    if (book === null) return false;
+    this.#book = null;
+    book.leaseSettled(this, outcome, detail);
+    return true;
+  }
+}

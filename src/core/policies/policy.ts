@@ -1,0 +1,68 @@
+import type { Random } from "../kit/random.ts";
+import type { Ledger } from "../ledger.ts";
+import type { Work } from "../work.ts";
+
+/**
+ * A way to choose among the endpoints that may be chosen. A policy never sees an endpoint that is down, draining,
+ * full or already tried: the pool has taken those out of `view.candidates` before.
+ */
+export interface Policy {
+  /**
+   * Returns one of `view.candidates[0 .. view.count - 1]`, or -1 where `count` is 0.
+   * Synchronous, allocates nothing, reads the ledger and writes only what is its own.
+   */
+  pick(view: PoolView, work: Work): number;
+  /** The slot belongs to endpoint `id` from now on: forget what was known about it. */
+  joined?(slot: number, id: string): void;
+}
+
+/** What a policy may look at. One object a pool, filled anew for every pick. */
+export interface PoolView {
+  readonly ledger: Ledger;
+  /** Slots that may be picked now; only the first `count` entries count. */
+  readonly candidates: Int32Array;
+  readonly count: number;
+  readonly nowMs: number;
+}
+
+/** Everything that the product needs to know about a policy: adding one is a file, a menu line and a docs page. */
+export interface PolicySpec {
+  /** As operators write it in the configuration. */
+  readonly name: string;
+  /** One line for menus and docs: what it does and when to use it. */
+  readonly summary: string;
+  readonly options: Fields;
+  /** `options` has a value of the right kind, within its range, for every field. */
+  create(options: PolicyOptions, kit: PolicyKit): Policy;
+}
+
+/** What a policy is built with. */
+export interface PolicyKit {
+  readonly random: Random;
+  /** Slots of the ledger: the length of every column that a policy keeps for itself. */
+  readonly slotsMax: number;
+}
+
+/** The options of a policy, described so that configuration, checks and docs follow from them. */
+export type Fields = Readonly<Record<string, Field>>;
+
+export type FieldValue = number | string;
+
+export type PolicyOptions = Readonly<Record<string, FieldValue>>;
+
+/** One option. `about` is published as its reference documentation. */
+export type Field =
+  | { kind: "number"; default: number; min: number; max: number; about: string }
+  /** Written as `10s` or `250ms` in the configuration, milliseconds in code. */
+  | { kind: "duration"; default: number; min: number; max: number; about: string }
+  | { kind: "text"; default: string; about: string };
+
+/** For a policy that has nothing to set. */
+export const NO_OPTIONS: Fields = {};
+
+/** The options of a policy with every default filled in. */
+export function defaultOptions(fields: Fields): PolicyOptions {
+  const options: Record<string, FieldValue> = {};
+  for (const [name, field] of Object.entries(fields)) options[name] = field.default;
+  return options;
+}

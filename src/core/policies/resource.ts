@@ -1,0 +1,93 @@
+import { NO_OPTIONS, type Policy, type PolicyKit, type PolicySpec, type PoolView } from "./policy.ts";
+
+/**
+ * The endpoint with the lowest utilisation (the highest of its CPU, memory and GPU as reported), blended with what is
+ * in flight there.
+ * When to use: endpoints serve others beside us, or work loads them in ways that counts do not show.
+ * When not: nobody reports; it is `least_request` with less knowledge then.
+ * Cost: O(n) a pick, no allocation (the peers' median is taken anew every 100 ms).
+ * Source: HAProxy agent-check and ORCA for the reports. A report ages towards the peers' median (half in 10 s), and
+ * whoever does not report counts as the median, so that a missing report neither starves nor attracts (P10).
+ */
+export const resource: PolicySpec = {
+  name: "resource",
+  summary: "the lowest CPU, memory or GPU use as reported, blended with what is in flight",
+  options: NO_OPTIONS,
+  create: (_options, kit) => new Resource(kit),
+};
+
+class Resource implements Policy {
+  readonly #bases: Float64Array;
+  #median = UNKNOWN_UTILISATION;
+  #medianAtMs = Number.NEGATIVE_INFINITY;
+  readonly #random: PolicyKit["random"];
+
+  constructor(kit: PolicyKit) {
+    this.#bases = new Float64Array(kit.slotsMax);
+    this.#random = kit.random;
+  }
+
+  pick(view: PoolView): number {
+    const { candidates, count, nowMs, ledger } = view;
+    if (nowMs - this.#medianAtMs >= MEDIAN_MS || nowMs < this.#medianAtMs) this.#refreshMedian(view);
+    const { inFlight, weight } = ledger;
+    let best = -1;
+    let bestScore = Number.POSITIVE_INFINITY;
+    let ties = 0;
+    for (let i = 0; i < count; i++) {
+      const slot = candidates[i]!;
+      const score = this.#estimate(view, slot) + (IN_FLIGHT_SHARE * inFlight[slot]!) / weight[slot]!;
+      if (score < bestScore) {
+        bestScore = score;
+        best = slot;
+        ties = 1;
+      } else if (score === bestScore) {
+        ties++;
+        if (this.#random.below(ties) === 0) best = slot;
+      }
+    }
+    return best;
+  }
+
+  #estimate(view: PoolView, slot: number): number {
+    const base = utilisation(view, slot);
+    if (Number.isNaN(base)) return this.#median;
+    const freshness = 2 ** (-(view.nowMs - view.ledger.reportedAtMs[slot]!) / HALF_LIFE_MS);
+    return freshness * base + (1 - freshness) * this.#median;
+  }
+
+  #refreshMedian(view: PoolView): void {
+    let known = 0;
+    for (let i = 0; i < view.count; i++) {
+      const slot = view.candidates[i]!;
+      const base = utilisation(view, slot);
+      const ageMs = view.nowMs - view.ledger.reportedAtMs[slot]!;
+      if (!Number.isNaN(base) && ageMs <= FRESH_MS) this.#bases[known++] = base;
+    }
+    this.#medianAtMs = view.nowMs;
+    if (known === 0) {
+      this.#median = UNKNOWN_UTILISATION;
+      return;
+    }
+    const sorted = this.#bases.subarray(0, known).sort();
+    const middle = known >> 1;
+    this.#median = known % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  }
+}
+
+const UNKNOWN_UTILISATION = 0.5;
+const HALF_LIFE_MS = 10_000;
+/** Older reports do not count for the median: three half-lives. */
+const FRESH_MS = 30_000;
+const MEDIAN_MS = 100;
+/** One request in flight counts as much as 5 % of utilisation. */
+const IN_FLIGHT_SHARE = 0.05;
+
+/** The highest of the three figures that were reported, 0..1; NaN when none was. */
+function utilisation(view: PoolView, slot: number): number {
+  const { cpu, memory, gpu } = view.ledger;
+  let highest = cpu[slot]!;
+  if (!(memory[slot]! <= highest)) highest = Number.isNaN(memory[slot]!) ? highest : memory[slot]!;
+  if (!(gpu[slot]! <= highest)) highest = Number.isNaN(gpu[slot]!) ? highest : gpu[slot]!;
+  return highest;
+}

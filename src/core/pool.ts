@@ -1,0 +1,301 @@
+import { RetryAfter } from "./admission/retry-after.ts";
+import { type Waiter, WaitQueue } from "./admission/wait-queue.ts";
+import { SessionHomes } from "./affinity/session.ts";
+import { Candidates } from "./candidates.ts";
+import { Caretaker, OUTLIER_OFF, TEND_MS } from "./caretaker.ts";
+import { type Decision, type RefuseReason, WAIT_SATURATED } from "./decision.ts";
+import type { Endpoint, EndpointSpec } from "./endpoint.ts";
+import type { PoolEventKind, PoolEventSink } from "./events.ts";
+import type { Wish } from "./health/endpoint-health.ts";
+import type { ProbeEvent } from "./health/probe-state.ts";
+import type { Clock } from "./kit/clock.ts";
+import type { Random } from "./kit/random.ts";
+import { Lease, type LeaseBook, type Outcome, type OutcomeDetail } from "./lease.ts";
+import type { Ledger } from "./ledger.ts";
+import { Lessons } from "./lessons.ts";
+import { Members } from "./members.ts";
+import type { Policy } from "./policies/policy.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import { Speed } from "./speed.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * Endpoints that can do the same work, and the one place that gives work to them: membership, candidates, admission,
+ * pick, lease. Every pick books at once, so that the next one sees it; every lease settles once, in `leaseSettled`.
+ */
+export class Pool implements LeaseBook {
+  readonly name: string;
+  readonly ledger: Ledger;
+  readonly members: Members;
+  readonly queue: WaitQueue = new WaitQueue();
+  readonly #clock: Clock;
+  readonly #speed: Speed;
+  readonly #view: Candidates;
+  readonly #caretaker: Caretaker;
+  readonly #lessons: Lessons;
+  readonly #homes: SessionHomes = new SessionHomes();
+  readonly #retryAfter: RetryAfter = new RetryAfter();
+  readonly #onEvent: PoolEventSink;
+  #policy: Policy;
+  #options: PoolOptions;
+  #tendAtMs = Number.NEGATIVE_INFINITY;
+  #hasStarted = false;
+  #isDispatching = false;
+
+  constructor(setup: PoolSetup) {
+    this.name = setup.name;
+    this.ledger = setup.ledger;
+    this.#clock = setup.clock;
+    this.#policy = setup.policy;
+    this.#options = setup.options;
+    this.#onEvent = setup.onEvent ?? ((): void => {});
+    this.members = new Members(setup.ledger, setup.random);
+    this.#speed = new Speed(setup.ledger);
+    this.#view = new Candidates(setup.ledger, this.members);
+    const report = this.#report.bind(this);
+    this.#caretaker = new Caretaker(setup.ledger, this.members, this.#speed, setup.options, report);
+    this.#lessons = new Lessons(setup.ledger, this.#speed, this.#caretaker);
+    this.configure(setup.options, null);
+  }
+
+  get isPanic(): boolean {
+    return this.#caretaker.isPanic;
+  }
+
+  get options(): PoolOptions {
+    return this.#options;
+  }
+
+  /** Median first-byte milliseconds of the members; NaN while unknown. */
+  get typicalMs(): number {
+    return this.#speed.medianMs;
+  }
+
+  /** Makes these the members, by a diff; ids must be unique. The first call is the start: no slow start then. */
+  update(specs: readonly EndpointSpec[]): void {
+    const nowMs = this.#clock.nowMs();
+    const change = this.members.update(specs, this.#options.outlier ?? OUTLIER_OFF);
+    for (const endpoint of change.added) {
+      this.#policy.joined?.(endpoint.slot, endpoint.id);
+      this.#speed.forget(endpoint.slot);
+      if (this.#hasStarted) this.#caretaker.beginRamp(endpoint, nowMs);
+      this.#report("joined", endpoint, "added", endpoint.spec.address);
+    }
+    for (const endpoint of change.removed) this.#report("left", endpoint, "removed", endpoint.spec.address);
+    this.#homes.update(this.members.list);
+    this.#hasStarted = true;
+    this.#changed(nowMs);
+  }
+
+  /** New rules for the same endpoints; `policy` null keeps the policy and what it remembers. */
+  configure(options: PoolOptions, policy: Policy | null): void {
+    this.#options = options;
+    this.#view.spillsWhenFull = options.failover === "full";
+    this.#caretaker.configure(options);
+    this.#lessons.judges = options.outlier !== null;
+    if (policy !== null) {
+      this.#policy = policy;
+      for (const endpoint of this.members.list) policy.joined?.(endpoint.slot, endpoint.id);
+    }
+  }
+
+  /**
+   * Chooses an endpoint for `work` and books it in `lease`. Without a `waiter` there is no waiting: full is refused.
+   * With one, and a queue, the answer may be `wait`; the waiter is told later, once.
+   */
+  pick(work: Work, lease: Lease = new Lease(), waiter: Waiter | null = null): Decision {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs >= this.#tendAtMs) this.tend(nowMs);
+    const slot = this.#choose(work, nowMs);
+    // Whoever waits can not be served now (every change is followed by a dispatch), so nobody is overtaken here,
+    // except from within a dispatch: then the newcomer stands behind.
+    const mustStandBehind = this.#isDispatching && waiter !== null && this.queue.length > 0;
+    if (slot >= 0 && !mustStandBehind) return this.#send(slot, work, lease, nowMs);
+    const why = slot >= 0 ? "saturated" : this.#whyNone();
+    if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
+    return this.#wait(work, lease, waiter, nowMs);
+  }
+
+  /** The work no longer waits (its client has gone); false when it did not. */
+  leaveQueue(lease: Lease): boolean {
+    const entry = lease.waiting;
+    lease.waiting = null;
+    return entry !== null && this.queue.remove(entry);
+  }
+
+  /** What time brings: ends of ejections, ramps, waits that are over. Cheap to call too often. */
+  tend(nowMs: number = this.#clock.nowMs()): void {
+    this.#tendAtMs = nowMs + TEND_MS;
+    this.#caretaker.tend(nowMs);
+    for (;;) {
+      const entry = this.queue.takeExpired(nowMs);
+      if (entry === null) break;
+      entry.lease.waiting = null;
+      entry.waiter.decided(this.#refuse("queue_timeout", nowMs));
+    }
+    this.#dispatch(nowMs);
+  }
+
+  /** A probe's result; `id` unknown is ignored (it left meanwhile). */
+  probed(id: string, event: ProbeEvent): void {
+    const endpoint = this.members.get(id);
+    if (endpoint === undefined) return;
+    const nowMs = this.#clock.nowMs();
+    const { health } = endpoint;
+    const hasChanged = health.probed(event, this.#options.probes);
+    if (event.passed && health.probe.kind === "up") this.#caretaker.shortenEjection(endpoint, nowMs);
+    if (hasChanged) {
+      const isUp = health.probe.kind === "up";
+      if (isUp) this.#caretaker.beginRamp(endpoint, nowMs);
+      const { rise, fall } = this.#options.probes;
+      this.#report(
+        isUp ? "probe_up" : "probe_down",
+        endpoint,
+        event.passed ? "probes pass" : event.detail,
+        isUp ? `${rise} in a row` : `${fall} in a row, or the first`,
+      );
+    }
+    this.#changed(nowMs);
+  }
+
+  /** An operator's wish for one endpoint; false when there is no such endpoint. */
+  wish(id: string, wish: Wish): boolean {
+    const endpoint = this.members.get(id);
+    if (endpoint === undefined) return false;
+    if (endpoint.health.operator !== wish) {
+      endpoint.health.operator = wish;
+      this.#report(wish === "ready" ? "undrained" : "drained", endpoint, `operator: ${wish}`, "");
+    }
+    this.#changed(this.#clock.nowMs());
+    return true;
+  }
+
+  /** To be called when weight, limit or agent state of a member were changed from outside. */
+  changed(): void {
+    this.#changed(this.#clock.nowMs());
+  }
+
+  /** What the endpoint's agent asks for. */
+  agentSaid(id: string, wish: Wish, share: number): void {
+    const endpoint = this.members.get(id);
+    if (endpoint === undefined) return;
+    const { health } = endpoint;
+    if (health.agent !== wish || health.agentShare !== share) {
+      health.agent = wish;
+      health.agentShare = share;
+      this.#report("agent", endpoint, `its agent says ${wish}`, `${Math.round(share * 100)} % weight`);
+    }
+    this.#changed(this.#clock.nowMs());
+  }
+
+  /** What the endpoint reports of itself, 0..1 each; NaN leaves a figure unknown. */
+  reported(endpoint: Endpoint, cpu: number, memory: number, gpu: number): void {
+    const { slot } = endpoint;
+    this.ledger.cpu[slot] = cpu;
+    this.ledger.memory[slot] = memory;
+    this.ledger.gpu[slot] = gpu;
+    this.ledger.reportedAtMs[slot] = this.#clock.nowMs();
+  }
+
+  leaseStarted(lease: Lease): void {
+    this.#lessons.started(lease, this.#clock.nowMs());
+  }
+
+  leaseProgressed(lease: Lease, units: number): void {
+    this.ledger.workOff(lease.slot, lease.generation, units);
+  }
+
+  /** The one place where an attempt ends. */
+  leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void {
+    const nowMs = this.#clock.nowMs();
+    this.#retryAfter.ended(nowMs);
+    if (this.ledger.unbook(lease.slot, lease.generation, lease.units)) {
+      this.#lessons.settled(lease, outcome, detail, nowMs);
+    }
+    if (this.queue.length > 0) this.#dispatch(nowMs);
+  }
+
+  #choose(work: Work, nowMs: number): number {
+    const view = this.#view;
+    view.fill(work, nowMs);
+    if (work.sessionSlot >= 0 || work.sessionKey >= 0) {
+      const home = this.#homes.find(work, this.ledger);
+      if (home >= 0) {
+        if (this.ledger.inFlight[home]! < this.ledger.limit[home]!) return home;
+        if (this.#options.sessionWhenFull === "wait") return -1;
+      }
+    }
+    if (view.trialSlot >= 0) return view.trialSlot;
+    return view.count === 0 ? -1 : this.#policy.pick(view, work);
+  }
+
+  #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
+    const endpoint = this.members.at(slot);
+    this.ledger.book(slot, work.units);
+    lease.open(this, endpoint, work.units, nowMs, slot === this.#view.trialSlot);
+    return lease.decision;
+  }
+
+  #wait(work: Work, lease: Lease, waiter: Waiter, nowMs: number): Decision {
+    const queue = this.#options.queue;
+    if (queue === null) return this.#refuse("saturated", nowMs);
+    if (this.queue.length >= queue.requestsMax) return this.#refuse("queue_full", nowMs);
+    lease.waiting = this.queue.push(work, lease, waiter, nowMs, nowMs + queue.waitMs);
+    return WAIT_SATURATED;
+  }
+
+  /** Gives what has become free to those who wait. Waiters may pick or settle while they are told. */
+  #dispatch(nowMs: number): void {
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    let entry = this.queue.first();
+    for (let passed = 0; entry !== null && passed < DISPATCH_SCAN_MAX; ) {
+      const slot = this.#choose(entry.work, nowMs);
+      if (slot < 0) {
+        if (this.#view.count === 0 && entry.work.labels === null && entry.work.triedCount === 0) break;
+        passed++;
+        entry = this.queue.after(entry);
+        continue;
+      }
+      this.queue.remove(entry);
+      entry.lease.waiting = null;
+      entry.waiter.decided(this.#send(slot, entry.work, entry.lease, nowMs));
+      entry = this.queue.first();
+      passed = 0;
+    }
+    this.#isDispatching = false;
+  }
+
+  #changed(nowMs: number): void {
+    this.#caretaker.publish(nowMs);
+    if (this.queue.length > 0) this.#dispatch(nowMs);
+  }
+
+  #whyNone(): RefuseReason {
+    if (this.#view.matching === 0) return "no_endpoint";
+    if (this.#view.healthy === 0) return "all_down";
+    return this.#view.untried === 0 ? "all_tried" : "saturated";
+  }
+
+  #refuse(reason: RefuseReason, nowMs: number): Decision {
+    return { kind: "refuse", reason, retryAfterMs: this.#retryAfter.estimateMs(this.queue.length, nowMs) };
+  }
+
+  #report(kind: PoolEventKind, endpoint: Endpoint | null, reason: string, evidence: string): void {
+    const atMs = this.#clock.nowMs();
+    this.#onEvent({ atMs, pool: this.name, endpoint: endpoint?.id ?? null, kind, reason, evidence });
+  }
+}
+
+export interface PoolSetup {
+  readonly name: string;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly policy: Policy;
+  readonly options: PoolOptions;
+  readonly onEvent?: PoolEventSink;
+}
+
+/** Entries that are looked at behind one that can not be served (its session's home is full). */
+const DISPATCH_SCAN_MAX = 32;
