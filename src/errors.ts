@@ -3,8 +3,36 @@
  * `docs/reference/errors.md` (a test compares the two lists).
  */
 export const ERRORS = {
+  EVENER_NODE_TOO_OLD: "Node is older than Evener needs",
+  EVENER_NO_ROUTE: "no route takes the request",
+  EVENER_METHOD_REFUSED: "CONNECT and TRACE are not served",
+  EVENER_AMBIGUOUS_PATH: "the path could be read in two ways",
+  EVENER_BODY_TOO_LARGE: "the body is larger than the limit",
+  EVENER_LOOP: "the request came through this balancer before",
+  EVENER_FIRST_BYTE_TIMEOUT: "the backend did not begin to answer in time",
+  EVENER_BACKEND_LEFT: "the backend was removed while the request was on its way",
+  EVENER_SHUTTING_DOWN: "the balancer is stopping",
+  EVENER_CONNECT_FAILED: "no connection to the backend",
+  EVENER_BACKEND_RESET: "the backend closed the connection before it answered",
+  EVENER_BACKEND_PROTOCOL: "the backend's answer is not valid HTTP",
+  EVENER_BAD_REQUEST: "the request is not valid HTTP",
+  EVENER_HEADER_TIMEOUT: "the head of the request did not arrive in time",
+  EVENER_ALL_DOWN: "no backend is healthy",
+  EVENER_ALL_TRIED: "every healthy backend has failed the request",
+  EVENER_SATURATED: "every backend is at its limit",
+  EVENER_QUEUE_FULL: "every backend is at its limit and the queue is full",
+  EVENER_QUEUE_TIMEOUT: "no backend became free in time",
+  EVENER_LISTEN_FAILED: "a listener can not be opened",
+  EVENER_USAGE: "the command line is not valid",
+  EVENER_UNAUTHORIZED: "the admin token is missing or wrong",
+  EVENER_NOT_FOUND: "there is no such thing",
+  EVENER_BAD_VALUE: "a value is out of range",
+  EVENER_FORBIDDEN: "the request did not come from where it may",
+  EVENER_PAYLOAD_TOO_LARGE: "the body of an admin request is too large",
+  EVENER_NO_ENDPOINT: "no endpoint can take the work now",
   EVENER_CONFIG_INVALID: "the configuration is not valid",
   EVENER_CONFIG_UNREADABLE: "the configuration file can not be read",
+  EVENER_ADMIN_TOKEN_REQUIRED: "an admin listener beyond loopback needs a token",
 } as const;
 
 /** A code of {@link ERRORS}. */

@@ -68,7 +68,9 @@ export class Candidates implements PoolView {
 
   /** Work that can be sent again elsewhere makes the better trial; after a while anything will do. */
   #mayTry(slot: number, work: Work): boolean {
-    return work.isReplayable || this.nowMs - this.#members.at(slot).health.outlier.sinceMs >= TRIAL_PATIENCE_MS;
+    return (
+      work.isReplayable || this.nowMs - this.#members.at(slot).health.outlier.sinceMs >= TRIAL_PATIENCE_MS
+    );
   }
 
   #matches(slot: number, labels: Readonly<Record<string, string>>): boolean {

@@ -18,7 +18,12 @@ export class Caretaker {
   readonly #ledger: Ledger;
   readonly #members: Members;
   readonly #speed: Speed;
-  readonly #report: (kind: PoolEventKind, endpoint: Endpoint | null, reason: string, evidence: string) => void;
+  readonly #report: (
+    kind: PoolEventKind,
+    endpoint: Endpoint | null,
+    reason: string,
+    evidence: string,
+  ) => void;
   #options: PoolOptions;
   #slowdown: Slowdown | null = null;
   readonly #changes: Float64Array;
@@ -146,7 +151,12 @@ export class Caretaker {
     if (panic !== this.isPanic) {
       this.isPanic = panic;
       const evidence = `${usable} of ${enabled} usable`;
-      this.#report(panic ? "panic_on" : "panic_off", null, panic ? "too few are left" : "enough again", evidence);
+      this.#report(
+        panic ? "panic_on" : "panic_off",
+        null,
+        panic ? "too few are left" : "enough again",
+        evidence,
+      );
     }
     if (!panic) return;
     for (const { health, slot } of this.#members.list) {

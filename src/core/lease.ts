@@ -27,6 +27,9 @@ export interface OutcomeDetail {
 
 const NO_DETAIL: OutcomeDetail = { retryAfterMs: 0, isUnreachable: false };
 
+/** Why this endpoint: the policy chose it, the session is at home there, or it comes back and is tried. */
+export type PickReason = "policy" | "session" | "trial";
+
 /** What the pool does when something happens to a lease. */
 export interface LeaseBook {
   leaseStarted(lease: Lease): void;
@@ -49,8 +52,7 @@ export class Lease {
   bookedAtMs = 0;
   /** Milliseconds to the first sign of an answer; -1 until there was one. */
   firstByteMs = -1;
-  /** The pick was a trial of an endpoint that comes back. */
-  isTrial = false;
+  why: PickReason = "policy";
   /** Its place in the queue while it waits. */
   waiting: QueueEntry | null = null;
   #book: LeaseBook | null = null;
@@ -61,7 +63,7 @@ export class Lease {
   }
 
   /** For the pool: begins a life. */
-  open(book: LeaseBook, endpoint: Endpoint, units: number, nowMs: number, isTrial: boolean): void {
+  open(book: LeaseBook, endpoint: Endpoint, units: number, nowMs: number, why: PickReason): void {
     if (this.#book !== null) throw new Error("a lease was picked with before it was settled");
     this.#book = book;
     this.endpoint = endpoint;
@@ -70,7 +72,7 @@ export class Lease {
     this.units = units;
     this.bookedAtMs = nowMs;
     this.firstByteMs = -1;
-    this.isTrial = isTrial;
+    this.why = why;
   }
 
   /** The first sign of an answer has come; later calls do nothing. */

@@ -102,7 +102,8 @@ export class Ledger {
   /** Gives a clean slot to a new endpoint; throws RangeError when all `slotsMax` are in use. */
   claim(): number {
     const slot = this.#free.pop() ?? this.#retiring.shift();
-    if (slot === undefined) throw new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
+    if (slot === undefined)
+      throw new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
     this.#clear(slot);
     return slot;
   }

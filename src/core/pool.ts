@@ -10,7 +10,7 @@ import type { Wish } from "./health/endpoint-health.ts";
 import type { ProbeEvent } from "./health/probe-state.ts";
 import type { Clock } from "./kit/clock.ts";
 import type { Random } from "./kit/random.ts";
-import { Lease, type LeaseBook, type Outcome, type OutcomeDetail } from "./lease.ts";
+import { Lease, type LeaseBook, type Outcome, type OutcomeDetail, type PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
 import { Lessons } from "./lessons.ts";
 import { Members } from "./members.ts";
@@ -41,6 +41,7 @@ export class Pool implements LeaseBook {
   #tendAtMs = Number.NEGATIVE_INFINITY;
   #hasStarted = false;
   #isDispatching = false;
+  #why: PickReason = "policy";
 
   constructor(setup: PoolSetup) {
     this.name = setup.name;
@@ -114,6 +115,12 @@ export class Pool implements LeaseBook {
     const why = slot >= 0 ? "saturated" : this.#whyNone();
     if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
     return this.#wait(work, lease, waiter, nowMs);
+  }
+
+  /** Somebody could take the work now; asks without booking. */
+  canPick(work: Work): boolean {
+    this.#view.fill(work, this.#clock.nowMs());
+    return this.#view.count > 0 || this.#view.trialSlot >= 0;
   }
 
   /** The work no longer waits (its client has gone); false when it did not. */
@@ -218,21 +225,25 @@ export class Pool implements LeaseBook {
   #choose(work: Work, nowMs: number): number {
     const view = this.#view;
     view.fill(work, nowMs);
+    this.#why = "policy";
     if (work.sessionSlot >= 0 || work.sessionKey >= 0) {
       const home = this.#homes.find(work, this.ledger);
       if (home >= 0) {
+        this.#why = "session";
         if (this.ledger.inFlight[home]! < this.ledger.limit[home]!) return home;
         if (this.#options.sessionWhenFull === "wait") return -1;
       }
     }
+    this.#why = "trial";
     if (view.trialSlot >= 0) return view.trialSlot;
+    this.#why = "policy";
     return view.count === 0 ? -1 : this.#policy.pick(view, work);
   }
 
   #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
     const endpoint = this.members.at(slot);
     this.ledger.book(slot, work.units);
-    lease.open(this, endpoint, work.units, nowMs, slot === this.#view.trialSlot);
+    lease.open(this, endpoint, work.units, nowMs, this.#why);
     return lease.decision;
   }
 
@@ -249,7 +260,7 @@ export class Pool implements LeaseBook {
     if (this.#isDispatching) return;
     this.#isDispatching = true;
     let entry = this.queue.first();
-    for (let passed = 0; entry !== null && passed < DISPATCH_SCAN_MAX; ) {
+    for (let passed = 0; entry !== null && passed < DISPATCH_SCAN_MAX;) {
       const slot = this.#choose(entry.work, nowMs);
       if (slot < 0) {
         if (this.#view.count === 0 && entry.work.labels === null && entry.work.triedCount === 0) break;

@@ -6,7 +6,7 @@ export const WORK_CLASSES = ["high", "normal", "low"] as const;
 export type WorkClass = (typeof WORK_CLASSES)[number];
 
 /** Endpoints that one piece of work may visit, at most. */
-export const TRIED_MAX = 8;
+export const TRIED_MAX = 12;
 
 /**
  * One piece of work, as the engine sees it. The caller owns it and may use it again for the next piece
@@ -45,7 +45,8 @@ export class Work {
 
   /** The next pick leaves that slot out. */
   avoid(slot: number): void {
-    if (this.triedCount === TRIED_MAX) throw new RangeError(`more than ${TRIED_MAX} attempts for one piece of work`);
+    if (this.triedCount === TRIED_MAX)
+      throw new RangeError(`more than ${TRIED_MAX} attempts for one piece of work`);
     this.tried[this.triedCount++] = slot;
   }
 

@@ -103,7 +103,11 @@ export interface OutlierOptions {
 }
 
 export type EjectionReason =
-  "consecutive_failures" | "failures_of_last" | "trial_failed" | "unreachable" | "slow";
+  | "consecutive_failures"
+  | "failures_of_last"
+  | "trial_failed"
+  | "unreachable"
+  | "slow";
 
 const FORGIVE_MS = 60_000;
 const JITTER = 0.1;

@@ -1,0 +1,10 @@
+import { evener } from "./evener.ts";
+import { haproxy } from "./haproxy.ts";
+import { nginx } from "./nginx.ts";
+import type { Peer } from "./peer.ts";
+
+/** All peers, in the order in which they run and are shown. */
+export const PEERS: readonly Peer[] = [nginx, haproxy, evener];
+
+/** The peer that the others are set against. */
+export const YARDSTICK: Peer = nginx;

@@ -1,0 +1,213 @@
+/** The configuration as the rest of the product reads it: every default filled in, numbers with their unit last. */
+export interface Config {
+  readonly listeners: readonly BindConfig[];
+  /** Data threads; 0 = the data plane runs in the main thread. */
+  readonly threads: 0;
+  readonly accessLog: AccessLogConfig;
+  readonly logLevel: LogLevel;
+  /** At least one; names are unique. */
+  readonly pools: readonly PoolConfig[];
+  /** At least one; the first that matches wins. Every `pool` is the name of one in `pools`. */
+  readonly routes: readonly RouteConfig[];
+  /** null = no admin listener. */
+  readonly admin: AdminConfig | null;
+  /** How long open streams may go on after a stop was asked for. */
+  readonly drainTimeoutMs: number;
+  /** None, one or two secrets; the first signs session cookies, all verify them. */
+  readonly sessionKeys: readonly string[];
+  readonly limits: LimitsConfig;
+}
+
+export interface BindConfig {
+  /** An address or name without brackets; `0.0.0.0` and `::` mean every address. */
+  readonly host: string;
+  /** 0..65535; 0 = any free port. */
+  readonly port: number;
+}
+
+export type AccessLogConfig =
+  | { readonly kind: "stdout" | "off" }
+  /** `path` is absolute. */
+  | { readonly kind: "file"; readonly path: string };
+
+export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace";
+
+export interface AdminConfig extends BindConfig {
+  /** null only where `host` is loopback. */
+  readonly token: string | null;
+}
+
+/** What clients may cost; each is a bound for one connection or request unless said otherwise. */
+export interface LimitsConfig {
+  readonly headerBytesMax: number;
+  readonly headerCountMax: number;
+  readonly uriBytesMax: number;
+  /** 0 = no limit. */
+  readonly bodyBytesMax: number;
+  /** Client connections of the whole process. */
+  readonly connectionsMax: number;
+  readonly headerTimeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly bodyProgressMs: number;
+}
+
+export interface RouteConfig {
+  readonly match: RouteMatchConfig;
+  readonly pool: string;
+  /** Only backends that carry all of these labels may be picked. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly replay: "auto" | "always" | "never";
+  readonly class: "high" | "normal" | "low";
+}
+
+export interface RouteMatchConfig {
+  /** Lower case, without port; `*.example.com` means one or more labels before it; null = every host. */
+  readonly host: string | null;
+  /** A path prefix; starts with `/`. */
+  readonly path: string;
+  /** Upper case; empty = every method. */
+  readonly methods: readonly string[];
+  /** All must be there with exactly this value; names are lower case. */
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface PoolConfig {
+  readonly name: string;
+  readonly policy: PolicyConfig;
+  /** At least one; ids are unique in the pool. */
+  readonly backends: readonly BackendConfig[];
+  readonly agentCheck: AgentCheckConfig | null;
+  readonly health: HealthConfig | null;
+  readonly outlier: OutlierConfig | null;
+  readonly slowdown: SlowdownConfig | null;
+  /** 0 = off. */
+  readonly slowStartMs: number;
+  readonly session: SessionConfig | null;
+  readonly queue: QueueConfig | null;
+  readonly retry: RetryConfig | null;
+  readonly timeouts: TimeoutsConfig;
+  /** When a lower priority group takes over: all above are down, or all above are down or full. */
+  readonly failover: "down" | "full";
+  readonly connections: ConnectionsConfig;
+}
+
+export interface PolicyConfig {
+  readonly name: string;
+  /** Every option of the policy by its name as written; durations in milliseconds. */
+  readonly options: Readonly<Record<string, number | string>>;
+}
+
+export interface BackendConfig {
+  readonly id: string;
+  /** Without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** `http://host:port`, without a path. */
+  readonly url: string;
+  /** 0.001..1e6. */
+  readonly weight: number;
+  /** Requests at once, at most; 0 = no limit. */
+  readonly limit: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** 0..9; a lower number is used first. */
+  readonly priority: number;
+  /** Set on every request and probe to it; names are lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** `auto` = ask the server; else the engine's name as text. */
+  readonly engine: string;
+}
+
+export interface AgentCheckConfig {
+  readonly port: number;
+  readonly intervalMs: number;
+}
+
+export interface HealthConfig {
+  readonly kind: "http" | "tcp";
+  /** `auto` = what the engine is known to answer; else a path that starts with `/`. */
+  readonly path: string;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly rise: number;
+  readonly fall: number;
+  /** Interval while the backend is down. */
+  readonly downIntervalMs: number;
+  /** 0..1: each interval is moved by up to this share of itself. */
+  readonly jitterShare: number;
+  readonly expect: {
+    /** Inclusive ranges. */
+    readonly statuses: readonly { readonly from: number; readonly to: number }[];
+    /** The answer must contain this text; null = any body. */
+    readonly body: string | null;
+  };
+  /** Probes of this pool that run at once, at most. */
+  readonly concurrencyMax: number;
+}
+
+export interface OutlierConfig {
+  readonly consecutive: number;
+  readonly failures: number;
+  readonly of: number;
+  readonly ejectionMs: number;
+  readonly ejectionMsMax: number;
+  /** 0..1 of the pool. */
+  readonly ejectedShareMax: number;
+  /** 0..1: with a smaller share usable, all are used. */
+  readonly panicShare: number;
+}
+
+export interface SlowdownConfig {
+  readonly tolerance: number;
+  readonly useless: number;
+}
+
+export interface SessionConfig {
+  readonly key: KeySpec;
+  /** Life of our own cookie; of no meaning for other keys. */
+  readonly ttlMs: number;
+  readonly cookieName: string;
+  readonly whenFull: "spill" | "wait";
+}
+
+/** Where a key is read from. `session_cookie` is the signed cookie that Evener itself sets. */
+export type KeySpec =
+  | { readonly from: "header" | "cookie" | "query" | "body"; readonly name: string }
+  | { readonly from: "path" | "client_ip" | "session_cookie" };
+
+export interface QueueConfig {
+  readonly requestsMax: number;
+  readonly waitMs: number;
+}
+
+export interface RetryConfig {
+  /** All tries of one request, the first included; 1..10. */
+  readonly attempts: number;
+  /** 0..1 of the requests of the last 10 s. */
+  readonly budgetShare: number;
+  readonly budgetPerSecondMin: number;
+  readonly on: RetryConditionsConfig;
+  /** Request bytes kept for sending them again. */
+  readonly bodyBytesMax: number;
+  readonly backoffMs: number;
+  readonly backoffMsMax: number;
+}
+
+export interface RetryConditionsConfig {
+  readonly connectFailure: boolean;
+  readonly reset: boolean;
+  readonly firstByteTimeout: boolean;
+  /** Ascending, without duplicates; each 400..599. */
+  readonly statuses: readonly number[];
+}
+
+export interface TimeoutsConfig {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+}
+
+/** Kept-alive connections to one backend. */
+export interface ConnectionsConfig {
+  readonly idleMax: number;
+  readonly idleMs: number;
+}

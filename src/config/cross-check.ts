@@ -1,0 +1,65 @@
+import type { Finding } from "./problem.ts";
+import { describeValue } from "./problem.ts";
+import { didYouMean } from "./suggest.ts";
+
+/**
+ * What must hold between the blocks of a file. Looks at the values as written, so that a file with a mistake in one
+ * block hears about these too.
+ */
+export function crossCheck(file: Readonly<Record<string, unknown>>): Finding[] {
+  return [...checkListeners(file), ...checkPools(file), ...checkRoutes(file)];
+}
+
+type File = Readonly<Record<string, unknown>>;
+
+function checkListeners({ listen, listeners }: File): Finding[] {
+  if (listen === undefined && listeners === undefined) {
+    return [{ path: ["listen"], message: `is missing; write "listen: 8080"`, isMissing: true }];
+  }
+  if (listen === undefined || listeners === undefined) return [];
+  const message = `is short for "listeners", which is there too; move it into "listeners"`;
+  return [{ path: ["listen"], at: "key", message }];
+}
+
+function checkPools({ backends, pools }: File): Finding[] {
+  const names = poolNames(pools);
+  if (backends === undefined && pools === undefined) {
+    const message = `is missing; write "backends: [http://10.0.0.1:8000]"`;
+    return [{ path: ["backends"], message, isMissing: true }];
+  }
+  if (backends !== undefined && names.includes("default")) {
+    const message = "is short for pools.default.backends, and pools.default is there too; move them into it";
+    return [{ path: ["backends"], at: "key", message }];
+  }
+  if (backends === undefined && names.length === 0 && isMap(pools)) {
+    return [{ path: ["pools"], message: `is empty; write "default: { backends: [http://10.0.0.1:8000] }"` }];
+  }
+  return [];
+}
+
+function checkRoutes({ backends, pools, routes }: File): Finding[] {
+  const names = poolNames(pools);
+  if (backends !== undefined && !names.includes("default")) names.push("default");
+  if (routes === undefined) {
+    if (names.length <= 1 || names.includes("default")) return [];
+    const message = `is missing; there are ${names.length} pools (${names.join(", ")}): say what goes where`;
+    return [{ path: ["routes"], message, isMissing: true }];
+  }
+  if (!Array.isArray(routes)) return [];
+  const findings: Finding[] = [];
+  for (const [index, route] of routes.entries()) {
+    const pool: unknown = isMap(route) ? route["pool"] : undefined;
+    if (typeof pool !== "string" || names.includes(pool)) continue;
+    const message = `there is no pool ${describeValue(pool)}; write one of ${names.join(", ") || "pools"}`;
+    findings.push({ path: ["routes", index, "pool"], message, hint: didYouMean(pool, names) });
+  }
+  return findings;
+}
+
+function poolNames(pools: unknown): string[] {
+  return isMap(pools) ? Object.keys(pools) : [];
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,44 @@
+import * as path from "node:path";
+
+import type { Config, PoolConfig, RouteConfig } from "./config.ts";
+import { poolSchema } from "./schema-pool.ts";
+import type { ConfigFile } from "./schema.ts";
+
+/**
+ * Fills in what the shorthands stand for. `file` has passed the schema and the cross checks; `directory` is where
+ * relative paths start.
+ */
+export function expand(file: ConfigFile, directory: string): Config {
+  const pools: PoolConfig[] = Object.entries(file.pools ?? {}).map(([name, pool]) => ({ name, ...pool }));
+  if (file.backends !== undefined) {
+    // Any valid backend will do: it is replaced by those that were read already.
+    const defaults = poolSchema.parse({ backends: ["http://127.0.0.1:80"] });
+    pools.unshift({ name: "default", ...defaults, backends: file.backends });
+  }
+  return {
+    listeners: file.listeners?.map((listener) => listener.bind) ?? [file.listen!],
+    threads: file.threads,
+    accessLog:
+      file.access_log.kind === "file"
+        ? { kind: "file", path: path.resolve(directory, file.access_log.path) }
+        : file.access_log,
+    logLevel: file.log.level,
+    pools,
+    routes: file.routes ?? [routeForAll(pools)],
+    admin: file.admin,
+    drainTimeoutMs: file.drain.timeout,
+    sessionKeys: file.session_keys ?? [],
+    limits: file.limits,
+  };
+}
+
+/** Without routes everything goes to the only pool, or to the one called `default`. */
+function routeForAll(pools: readonly PoolConfig[]): RouteConfig {
+  return {
+    match: { host: null, path: "/", methods: [], headers: [] },
+    pool: pools.length === 1 ? pools[0]!.name : "default",
+    labels: {},
+    replay: "auto",
+    class: "normal",
+  };
+}

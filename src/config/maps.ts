@@ -1,0 +1,54 @@
+import * as z from "zod";
+
+import { text } from "./scalars.ts";
+
+/** A map of names that people choose to texts. */
+export function textMap(rules: TextMapRules): z.ZodType<Record<string, string>> {
+  const value = text("text", { what: "a text", example: `"a100"`, lengthMin: 0, lengthMax: rules.lengthMax });
+  return named(rules.what, rules.keys, value);
+}
+
+export interface TextMapRules {
+  readonly keys: RegExp;
+  /** For messages. */
+  readonly what: string;
+  /** Of a value. */
+  readonly lengthMax: number;
+}
+
+/** A map of HTTP field names to values; names come out in lower case. Names in `refused` are an error. */
+export function fieldMap(refused: ReadonlySet<string>): z.ZodType<Record<string, string>> {
+  const value = text("text", {
+    what: "a header's value",
+    example: "visible characters",
+    pattern: /^[!-~](?:[ -~\t]*[!-~])?$/,
+    lengthMax: 8192,
+    isSecret: true,
+  });
+  return named("header", FIELD_NAME, value).transform((written, context) => {
+    const fields: Record<string, string> = {};
+    for (const [name, value] of Object.entries(written)) {
+      const lower = name.toLowerCase();
+      if (refused.has(lower)) refuse(context, name, "is set by Evener itself; remove it");
+      if (Object.hasOwn(fields, lower)) refuse(context, name, "is there twice; names are the same in any case");
+      fields[lower] = value;
+    }
+    return fields;
+  });
+}
+
+/** A map whose keys are names that people choose; a bad name is reported at the key. */
+export function named<T>(what: string, keys: RegExp, value: z.ZodType<T>): z.ZodType<Record<string, T>> {
+  return z.record(z.string(), value).transform((written, context) => {
+    for (const name of Object.keys(written)) {
+      if (!keys.test(name)) refuse(context, name, `is not a ${what}'s name; write letters, digits, "_", "-" or "."`);
+    }
+    return written;
+  });
+}
+
+const FIELD_NAME = /^[\w!#$%&'*+^`|~.-]{1,128}$/;
+
+function refuse(context: z.RefinementCtx, name: string, message: string): void {
+  context.addIssue({ code: "custom", path: [name], message, params: { at: "key" } });
+}

@@ -1,0 +1,137 @@
+import * as z from "zod";
+
+import type {
+  ConnectionsConfig,
+  QueueConfig,
+  RetryConditionsConfig,
+  RetryConfig,
+  SessionConfig,
+  TimeoutsConfig,
+} from "./config.ts";
+import { sessionKey } from "./key-spec.ts";
+import { duration, integer, number, offOr, percent, scalar, size, text, wrong } from "./scalars.ts";
+import { didYouMean } from "./suggest.ts";
+
+const CONDITIONS = ["connect_failure", "reset", "first_byte_timeout", "http_5xx"] as const;
+const COOKIE_NAME = /^[\w!#$%&'*+^`|~.-]{1,64}$/;
+const SESSION_DEFAULTS = { ttl: 3_600_000, cookieName: "evener_session", whenFull: "spill" } as const;
+
+/** Which requests belong together and go to one backend. */
+export const sessionSchema: z.ZodType<SessionConfig | null> = offOr(
+  z.union([
+    sessionKey().transform((key): SessionConfig => {
+      const { ttl: ttlMs, cookieName, whenFull } = SESSION_DEFAULTS;
+      return { key, ttlMs, cookieName, whenFull };
+    }),
+    z
+      .strictObject({
+        key: sessionKey().describe(
+          "`cookie` (Evener's own, signed), `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD`, `path` or `client_ip`",
+        ),
+        ttl: duration(1000, 31_536_000_000).optional()
+          .describe("life of the cookie, `1h` if nothing is written; only with `key: cookie`"),
+        cookie_name: text("text", { what: "a cookie's name", example: "evener_session", pattern: COOKIE_NAME })
+          .optional()
+          .describe("name of the cookie, `evener_session` if nothing is written; only with `key: cookie`"),
+        when_full: z.enum(["spill", "wait"]).prefault(SESSION_DEFAULTS.whenFull)
+          .describe("its backend is at its limit: `spill` to another for this request, or `wait` in the queue"),
+      })
+      .transform((written, context): SessionConfig => {
+        for (const name of ["ttl", "cookie_name"] as const) {
+          if (written[name] === undefined || written.key.from === "session_cookie") continue;
+          const message = `has no meaning for this key; remove it or write "key: cookie"`;
+          context.addIssue({ code: "custom", path: [name], message, params: { at: "key" } });
+        }
+        return {
+          key: written.key,
+          ttlMs: written.ttl ?? SESSION_DEFAULTS.ttl,
+          cookieName: written.cookie_name ?? SESSION_DEFAULTS.cookieName,
+          whenFull: written.when_full,
+        };
+      }),
+  ]),
+);
+
+/** Where requests wait when every backend is at its limit. */
+export const queueSchema: z.ZodType<QueueConfig | null> = offOr(
+  z
+    .strictObject({
+      max: integer(1, 1_000_000).prefault(1000).describe("requests that may wait; one more is answered 503"),
+      wait: duration(1, 3_600_000).prefault("60s").describe("longest wait; then 503 with `Retry-After`"),
+    })
+    .transform((written): QueueConfig => ({ requestsMax: written.max, waitMs: written.wait })),
+);
+
+/** What is tried again on another backend. */
+export const retrySchema: z.ZodType<RetryConfig | null> = offOr(
+  z
+    .strictObject({
+      attempts: integer(1, 10).prefault(2).describe("tries of one request, the first included"),
+      budget: percent().prefault("20%").describe("retries may be this part of the requests of the last 10 s"),
+      budget_min_per_second: number(0, 1_000_000).prefault(1).describe("retries a second that are always allowed"),
+      on: z.array(condition()).max(32).prefault(["connect_failure", "reset", 502, 503, 504]).describe(
+        "what is tried again: `connect_failure`, `reset`, `first_byte_timeout`, `http_5xx` or statuses 400 to 599",
+      ),
+      body_max: size(0, 1_073_741_824).prefault("1MiB")
+        .describe("request bytes that are kept to be sent again; a larger request is not retried once it was sent"),
+      backoff: duration(0, 60_000).prefault("25ms").describe("pause before the first retry; doubles, with jitter"),
+      backoff_max: duration(0, 300_000).prefault("1s").describe("longest pause"),
+    })
+    .transform((written): RetryConfig => ({
+      attempts: written.attempts,
+      budgetShare: written.budget,
+      budgetPerSecondMin: written.budget_min_per_second,
+      on: toConditions(written.on),
+      bodyBytesMax: written.body_max,
+      backoffMs: written.backoff,
+      backoffMsMax: Math.max(written.backoff, written.backoff_max),
+    })),
+);
+
+/** How long a backend may take. */
+export const timeoutsSchema: z.ZodType<TimeoutsConfig> = z
+  .strictObject({
+    connect: duration(10, 300_000).prefault("1s").describe("to connect to a backend"),
+    first_byte: duration(10, 86_400_000).prefault("600s")
+      .describe("from the whole request sent to the first byte of the answer; long prompts take long"),
+    idle: duration(10, 86_400_000).prefault("60s").describe("between two pieces of an answer"),
+  })
+  .transform((written): TimeoutsConfig => {
+    return { connectMs: written.connect, firstByteMs: written.first_byte, idleMs: written.idle };
+  });
+
+/** Connections that are kept for the next request. */
+export const connectionsSchema: z.ZodType<ConnectionsConfig> = z
+  .strictObject({
+    idle_max: integer(0, 65_535).prefault(256).describe("unused connections kept to one backend"),
+    idle_timeout: duration(100, 3_600_000).prefault("30s")
+      .describe("an unused connection is closed after this time; keep it below the backend's own"),
+  })
+  .transform((written): ConnectionsConfig => {
+    return { idleMax: written.idle_max, idleMs: written.idle_timeout };
+  });
+
+type Condition = number | (typeof CONDITIONS)[number];
+
+function condition(): z.ZodType<Condition> {
+  const json = { anyOf: [{ type: "string", enum: CONDITIONS }, { type: "integer", minimum: 400, maximum: 599 }] };
+  return scalar("condition or status", json, (value) => {
+    const word = CONDITIONS.find((name) => name === value);
+    if (word !== undefined) return word;
+    const status = typeof value === "number" || typeof value === "string" ? Number(value) : Number.NaN;
+    if (Number.isInteger(status) && status >= 400 && status <= 599) return status;
+    const hint = typeof value === "string" ? didYouMean(value, CONDITIONS) : undefined;
+    return wrong(value, "a condition", `${CONDITIONS.join(", ")} or a status 400 to 599`, hint);
+  });
+}
+
+function toConditions(written: readonly Condition[]): RetryConditionsConfig {
+  const statuses = new Set<number>(written.filter((entry) => typeof entry === "number"));
+  if (written.includes("http_5xx")) for (let status = 500; status <= 599; status++) statuses.add(status);
+  return {
+    connectFailure: written.includes("connect_failure"),
+    reset: written.includes("reset"),
+    firstByteTimeout: written.includes("first_byte_timeout"),
+    statuses: [...statuses].toSorted((a, b) => a - b),
+  };
+}

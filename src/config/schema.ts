@@ -1,0 +1,127 @@
+import * as z from "zod";
+
+import { bind, isLoopback } from "./address.ts";
+import type { AdminConfig, BindConfig, LimitsConfig } from "./config.ts";
+import { named } from "./maps.ts";
+import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong } from "./scalars.ts";
+import { backendList } from "./schema-backend.ts";
+import { poolSchema } from "./schema-pool.ts";
+import { routeSchema } from "./schema-route.ts";
+import { didYouMean } from "./suggest.ts";
+
+const POOL_NAME = /^[A-Za-z0-9][\w.-]{0,62}$/;
+
+const listenerSchema = z.strictObject({
+  bind: bind().describe("a port (all addresses) or `host:port`; IPv6 addresses in brackets"),
+});
+
+const adminSchema = z
+  .strictObject({
+    bind: bind().prefault("127.0.0.1:9901").describe("where the admin listener is"),
+    token: secret().optional().describe("asked for as `Authorization: Bearer TOKEN`; needed beyond loopback"),
+  })
+  .transform(({ bind: { host, port }, token = null }, context): AdminConfig => {
+    if (token === null && !isLoopback(host)) {
+      const message = `${host} can be reached from other machines; write a "token" or bind to 127.0.0.1`;
+      const params = { code: "EVENER_ADMIN_TOKEN_REQUIRED" };
+      context.addIssue({ code: "custom", path: ["bind"], message, params });
+    }
+    return { host, port, token };
+  });
+
+const limitsSchema = z
+  .strictObject({
+    header_bytes: size(1024, 1_048_576).prefault("64KiB").describe("all headers of a request; beyond it 431"),
+    header_count: integer(16, 1024).prefault(128).describe("headers of a request; beyond it 431"),
+    uri_bytes: size(1024, 1_048_576).prefault("16KiB").describe("the request target; beyond it 414"),
+    body_bytes: size(0, 1_099_511_627_776).prefault(0).describe("a request's body; beyond it 413; 0 = no limit"),
+    connections: integer(1, 1_000_000).prefault(10_000).describe("client connections, all listeners together"),
+    header_timeout: duration(100, 600_000).prefault("10s").describe("for a request's headers to arrive"),
+    keep_alive: duration(100, 3_600_000).prefault("75s").describe("an unused client connection is closed after it"),
+    body_progress: duration(100, 3_600_000).prefault("60s").describe("between two pieces of a request's body"),
+  })
+  .transform((written): LimitsConfig => ({
+    headerBytesMax: written.header_bytes,
+    headerCountMax: written.header_count,
+    uriBytesMax: written.uri_bytes,
+    bodyBytesMax: written.body_bytes,
+    connectionsMax: written.connections,
+    headerTimeoutMs: written.header_timeout,
+    keepAliveMs: written.keep_alive,
+    bodyProgressMs: written.body_progress,
+  }));
+
+/** The whole file. Nothing is exported as a map of keys: the JSON Schema of it is what others walk over. */
+export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
+  listen: bind().optional().describe("short for `listeners` with one entry: a port (all addresses) or `host:port`"),
+  backends: backendList().optional().describe("short for `pools.default.backends` and one route for every request"),
+  listeners: z.array(listenerSchema).min(1).transform(refuseTwins).optional().describe("where requests come in"),
+  threads: threads().prefault("auto").describe("data threads; `auto` and 0 run everything in one thread"),
+  access_log: accessLog().prefault("stdout").describe("one JSON line a request: to `stdout`, nowhere or to a file"),
+  log: z.strictObject({
+    level: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).prefault("info")
+      .describe("what Evener says about itself, and everything above it"),
+  }).prefault({}).describe("Evener's own log, on stderr"),
+  pools: named("pool", POOL_NAME, poolSchema).optional().describe("groups of backends that do the same work"),
+  routes: z.array(routeSchema).min(1).optional()
+    .describe("the first route that matches is taken; without routes every request goes to the only pool, or to `default`"),
+  admin: offOr(adminSchema).prefault({}).describe("status page, metrics and API for operators"),
+  drain: z.strictObject({
+    timeout: duration(0, 86_400_000).prefault("30s").describe("open streams are cut after this time"),
+  }).prefault({}).describe("what happens on SIGTERM: nothing new is taken, open streams go on"),
+  session_keys: z.array(secret()).min(1).max(2).optional()
+    .describe("secrets that sign session cookies: the first signs, both are accepted; without them one is made and kept"),
+  limits: limitsSchema.prefault({}).describe("what clients may cost"),
+});
+
+/** The file as it was written, every value read and every block's defaults filled in. */
+export interface ConfigFile {
+  listen?: BindConfig | undefined;
+  backends?: z.infer<ReturnType<typeof backendList>> | undefined;
+  listeners?: { bind: BindConfig }[] | undefined;
+  threads: 0;
+  access_log: AccessLogWritten;
+  log: { level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" };
+  pools?: Record<string, z.infer<typeof poolSchema>> | undefined;
+  routes?: z.infer<typeof routeSchema>[] | undefined;
+  admin: AdminConfig | null;
+  drain: { timeout: number };
+  session_keys?: string[] | undefined;
+  limits: LimitsConfig;
+}
+
+/** `path` as written: relative paths start at the configuration file. */
+export type AccessLogWritten = { kind: "stdout" | "off" } | { kind: "file"; path: string };
+
+function threads(): z.ZodType<0> {
+  return scalar("auto or 0", { enum: ["auto", 0] }, (value) => {
+    if (value === "auto" || value === 0 || value === "0") return 0;
+    if (/^[1-9]\d*$/.test(String(value))) return new Wrong("data threads come with a later version; write auto");
+    return wrong(value, "auto or 0", "auto");
+  });
+}
+
+function accessLog(): z.ZodType<AccessLogWritten> {
+  const word = scalar("stdout, off or file", { type: "string" }, (value): AccessLogWritten | Wrong => {
+    if (value === "stdout" || value === "off") return { kind: value };
+    // A mistyped word must not become a file of that name.
+    if (typeof value === "string" && /[./]/.test(value)) return { kind: "file", path: value };
+    const hint = typeof value === "string" ? didYouMean(value, ["stdout", "off"]) : undefined;
+    return wrong(value, "stdout, off or a file", "./access.log for a file of this directory", hint);
+  });
+  const file = text("text", { what: "a file's path", example: "/var/log/evener/access.log" });
+  const map = z.strictObject({ file: file.describe("path of the file; lines are appended") });
+  return z.union([word, map.transform((written): AccessLogWritten => ({ kind: "file", path: written.file }))]);
+}
+
+function refuseTwins(listeners: { bind: BindConfig }[], context: z.RefinementCtx): { bind: BindConfig }[] {
+  const seen = new Set<string>();
+  for (const [index, { bind: { host, port } }] of listeners.entries()) {
+    const address = `${host} ${port}`;
+    if (port !== 0 && seen.has(address)) {
+      context.addIssue({ code: "custom", path: [index, "bind"], message: "is there twice; remove one of them" });
+    }
+    seen.add(address);
+  }
+  return listeners;
+}

@@ -1,0 +1,41 @@
+import { type Deadline, DeadlineWheel } from "../core/kit/deadline-wheel.ts";
+
+/**
+ * All timeouts of one thread on one timer: coarse (late by up to 200 ms), but a number's assignment each.
+ * `nowMs` is the time of the last tick: good enough to set a deadline by.
+ */
+export class Deadlines {
+  nowMs: number = performance.now();
+  readonly #wheel: DeadlineWheel = new DeadlineWheel(TICK_MS, this.nowMs);
+  readonly #timer: NodeJS.Timeout;
+
+  constructor() {
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  /** Due in `ms` from now (Infinity: never). */
+  set(deadline: Deadline, ms: number): void {
+    this.#wheel.set(deadline, this.nowMs + ms);
+  }
+
+  clear(deadline: Deadline): void {
+    this.#wheel.set(deadline, Number.POSITIVE_INFINITY);
+  }
+
+  /** For good: its owner is gone. */
+  remove(deadline: Deadline): void {
+    this.#wheel.remove(deadline);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    this.nowMs = performance.now();
+    this.#wheel.advance(this.nowMs);
+  }
+}
+
+const TICK_MS = 100;

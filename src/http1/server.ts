@@ -1,0 +1,339 @@
+// Hot path: no closure, timer or promise per request; one handler object per connection, used again and again.
+import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
+import { BodyDecoder } from "./body.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { RequestHead } from "./head.ts";
+import type { Http1Limits } from "./limits.ts";
+import type { ParseError } from "./parse-error.ts";
+import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
+
+/** Whoever answers the requests of one connection, one after the other. */
+export interface RequestHandler {
+  /** A head is complete; it is valid during the call. The body, if any, follows. */
+  onRequest(head: RequestHead): void;
+  /** Content of the body, valid during the call. */
+  onPayload(bytes: Buffer, start: number, end: number): void;
+  onBodyEnd(): void;
+  /** All bytes of this read have been delivered: a good moment to write once. */
+  onReadEnd(): void;
+  /** What was written has left. */
+  onDrain(): void;
+  /** The client is gone, or it broke the rules in mid-body: no further call for this request. */
+  onAbort(error: ParseError | null): void;
+  /** A request that can not be understood; the answer must be written now, the connection closes then. */
+  onBadRequest(error: ParseError): void;
+}
+
+/** How long the phases of a connection may last. */
+export interface ServerTimeouts {
+  /** From a request's first byte to the end of its head. */
+  readonly headerMs: number;
+  /** Between two requests. */
+  readonly keepAliveMs: number;
+  /** Without a byte of progress in a body, or in a response that the client does not read. */
+  readonly progressMs: number;
+}
+
+/**
+ * The server's side of one connection: finds requests in its bytes, hands them to the handler one at a time (pipelined
+ * ones wait, so answers keep their order), and keeps the time.
+ */
+export class ServerConnection implements TransportHandler, DeadlineOwner {
+  readonly transport: Transport;
+  readonly #handler: RequestHandler;
+  readonly #parser: RequestParser;
+  readonly #body: BodyDecoder;
+  readonly #deadlines: Deadlines;
+  readonly #timeouts: ServerTimeouts;
+  readonly #onClosed: (connection: ServerConnection) => void;
+  readonly #deadline: Deadline = new Deadline(this);
+  /** Bytes of requests that wait for their turn. */
+  #pipelined: Buffer | null = null;
+  #state: State = "head";
+  #isBodyDone = true;
+  #isReading = false;
+  #isBodyPaused = false;
+  #isTransportPaused = false;
+  #discarded = 0;
+  #isHeadTimed = false;
+  #clientKeepsAlive = true;
+  /** What was waiting to be sent when progress was looked for last. */
+  #bufferedBytes = 0;
+  /** Set for the last request: the connection closes after its answer. */
+  isLast = false;
+
+  constructor(setup: ServerConnectionSetup) {
+    this.#deadlines = setup.deadlines;
+    this.#timeouts = setup.timeouts;
+    this.#onClosed = setup.onClosed;
+    this.#parser = new RequestParser(setup.limits);
+    this.#body = new BodyDecoder(setup.limits, "request");
+    this.transport = setup.accept(this);
+    this.#handler = setup.createHandler(this);
+    this.#deadlines.set(this.#deadline, this.#timeouts.headerMs);
+  }
+
+  get isIdle(): boolean {
+    return this.#state === "head" && !this.#parser.hasBegun;
+  }
+
+  /** The connection may carry another request after this one, as far as client and drain go. */
+  get keepsAlive(): boolean {
+    return this.#clientKeepsAlive && !this.isLast;
+  }
+
+  /** The body of the current request has been read to its end. */
+  get isBodyDone(): boolean {
+    return this.#isBodyDone;
+  }
+
+  /** Writes a part of the response; false asks to wait for `onDrain`. */
+  write(data: string | Uint8Array): boolean {
+    const isRoomLeft = this.transport.write(data);
+    // A client that does not read may take so long for the next bytes.
+    if (!isRoomLeft) this.#expectProgress();
+    return isRoomLeft;
+  }
+
+  /** The response is complete; the next request's turn, unless the connection must close. */
+  finish(keepAlive: boolean): void {
+    if (this.#state === "closed") return;
+    if (!keepAlive || !this.keepsAlive) return this.#beginLinger();
+    if (!this.#isBodyDone) {
+      this.#state = "discard";
+      this.#discarded = 0;
+      this.resumeBody();
+      return;
+    }
+    this.#nextRequest();
+  }
+
+  /** An unclean end, on purpose: the client must see that the response is not complete. */
+  abort(): void {
+    this.transport.destroy();
+  }
+
+  /** Stops reading the body until `resumeBody`: its receiver is full. */
+  pauseBody(): void {
+    this.#isBodyPaused = true;
+    this.#deadlines.clear(this.#deadline);
+    this.#pauseTransport();
+  }
+
+  resumeBody(): void {
+    if (!this.#isBodyPaused && !this.#isTransportPaused) return;
+    this.#isBodyPaused = false;
+    this.#resumeTransport();
+    if (!this.#isBodyDone) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    if (!this.#isReading) this.#takePipelined();
+  }
+
+  onData(bytes: Buffer): void {
+    if (this.#state === "linger") return this.#discard(bytes.length);
+    if (this.#pipelined !== null || this.#isBodyPaused || this.#state === "answer")
+      return this.#keep(bytes, 0);
+    this.#read(bytes);
+  }
+
+  onDrain(): void {
+    if (this.#state === "closed") return;
+    if (this.#isBodyDone) this.#deadlines.clear(this.#deadline);
+    this.#handler.onDrain();
+  }
+
+  onEnd(): void {
+    // A client that stops sending before it has its answer has left: what it asked for is wasted work by now.
+    if (this.#state !== "linger") this.transport.destroy();
+  }
+
+  onClose(): void {
+    const before = this.#state;
+    this.#state = "closed";
+    this.#pipelined = null;
+    this.#deadlines.remove(this.#deadline);
+    if (before === "body" || before === "answer") this.#handler.onAbort(null);
+    this.#onClosed(this);
+  }
+
+  onDeadline(): void {
+    if (this.transport.bufferedBytes > 0 && this.transport.bufferedBytes < this.#bufferedBytes) {
+      return this.#expectProgress();
+    }
+    if (this.#state === "head" && this.#parser.hasBegun) return this.#refuse(HEADER_TIMEOUT);
+    this.transport.destroy();
+  }
+
+  #read(bytes: Buffer): void {
+    this.#isReading = true;
+    let offset = 0;
+    while (offset < bytes.length && this.#state !== "closed") {
+      if (this.#state === "head") offset = this.#readHead(bytes, offset);
+      else if (this.#state === "body" || this.#state === "discard") offset = this.#readBody(bytes, offset);
+      else break;
+      if (offset < 0) break;
+      if (this.#isBodyPaused && offset < bytes.length) break;
+    }
+    this.#isReading = false;
+    if (offset >= 0 && offset < bytes.length && this.#state !== "closed" && this.#state !== "linger") {
+      this.#keep(bytes, offset);
+    }
+    if (this.#state === "body" || this.#state === "answer") this.#handler.onReadEnd();
+  }
+
+  /** Returns the offset behind the head, or a negative number when it is not complete or not valid. */
+  #readHead(bytes: Buffer, offset: number): number {
+    const next = this.#parser.parse(bytes, offset);
+    if (next === NEED_MORE) {
+      if (this.#parser.hasBegun) this.#beginHeadDeadline();
+      return -1;
+    }
+    if (next === FAILED) {
+      this.#refuse(this.#parser.error!);
+      return -1;
+    }
+    const head = this.#parser.head;
+    this.#isHeadTimed = false;
+    this.#clientKeepsAlive = head.keepAlive;
+    this.#isBodyDone = head.framing === "none";
+    this.#state = this.#isBodyDone ? "answer" : "body";
+    if (this.#isBodyDone) this.#deadlines.clear(this.#deadline);
+    else this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    this.#body.start(head.framing, head.contentLength);
+    this.#handler.onRequest(head);
+    if (this.#isBodyDone && this.#isStillOpen("answer")) this.#handler.onBodyEnd();
+    return next;
+  }
+
+  /** From the first byte of a head the time runs, however slowly the rest drips in. */
+  #beginHeadDeadline(): void {
+    if (this.#isHeadTimed) return;
+    this.#isHeadTimed = true;
+    this.#deadlines.set(this.#deadline, this.#timeouts.headerMs);
+  }
+
+  #readBody(bytes: Buffer, offset: number): number {
+    const next = this.#body.decode(bytes, offset, this);
+    if (next < 0) {
+      this.#breakOff(this.#body.error!);
+      return -1;
+    }
+    if (this.#body.isDone) this.#endBody();
+    else if (!this.#isBodyPaused) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    return next;
+  }
+
+  onPayload(bytes: Buffer, start: number, end: number): void {
+    if (this.#state === "body") this.#handler.onPayload(bytes, start, end);
+    else this.#discarded += end - start;
+    if (this.#discarded > DISCARD_BYTES_MAX) this.transport.destroy();
+  }
+
+  #endBody(): void {
+    this.#isBodyDone = true;
+    this.#deadlines.clear(this.#deadline);
+    if (this.#state === "discard") return this.#nextRequest();
+    if (this.#state !== "body") return;
+    this.#state = "answer";
+    this.#handler.onBodyEnd();
+  }
+
+  /** The body broke the rules: whoever receives it must not take it for complete. */
+  #breakOff(error: ParseError): void {
+    const hadRequest = this.#state === "body";
+    this.#state = "linger";
+    if (hadRequest) this.#handler.onAbort(error);
+    this.#beginLinger();
+  }
+
+  #refuse(error: ParseError): void {
+    this.#handler.onBadRequest(error);
+    this.#beginLinger();
+  }
+
+  #nextRequest(): void {
+    this.#state = "head";
+    this.#parser.reset();
+    this.#resumeTransport();
+    this.#deadlines.set(this.#deadline, this.#timeouts.keepAliveMs);
+    if (!this.#isReading) this.#takePipelined();
+  }
+
+  #takePipelined(): void {
+    const bytes = this.#pipelined;
+    if (bytes === null) return;
+    this.#pipelined = null;
+    this.#read(bytes);
+  }
+
+  #keep(bytes: Buffer, offset: number): void {
+    const rest = bytes.subarray(offset);
+    this.#pipelined = this.#pipelined === null ? Buffer.from(rest) : Buffer.concat([this.#pipelined, rest]);
+    if (this.#pipelined.length >= PIPELINED_BYTES_MAX) this.#pauseTransport();
+  }
+
+  #pauseTransport(): void {
+    if (this.#isTransportPaused) return;
+    this.#isTransportPaused = true;
+    this.transport.pause();
+  }
+
+  #resumeTransport(): void {
+    if (!this.#isTransportPaused) return;
+    this.#isTransportPaused = false;
+    this.transport.resume();
+  }
+
+  /** FIN now, but read on for a while: a reset would take the answer out of the client's hands (RFC 9112 9.6). */
+  #beginLinger(): void {
+    if (this.#state === "closed") return;
+    this.#state = "linger";
+    this.#discarded = 0;
+    this.#pipelined = null;
+    if (this.transport.bufferedBytes > 0) this.#expectProgress();
+    else this.#deadlines.set(this.#deadline, LINGER_MS);
+    this.transport.end();
+    this.#resumeTransport();
+  }
+
+  #expectProgress(): void {
+    this.#bufferedBytes = this.transport.bufferedBytes;
+    this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+  }
+
+  #discard(bytes: number): void {
+    this.#discarded += bytes;
+    if (this.#discarded > DISCARD_BYTES_MAX) this.transport.destroy();
+  }
+
+  #isStillOpen(state: State): boolean {
+    return this.#state === state;
+  }
+}
+
+export interface ServerConnectionSetup {
+  readonly accept: (handler: TransportHandler) => Transport;
+  readonly createHandler: (connection: ServerConnection) => RequestHandler;
+  readonly limits: Http1Limits;
+  readonly timeouts: ServerTimeouts;
+  readonly deadlines: Deadlines;
+  readonly onClosed: (connection: ServerConnection) => void;
+}
+
+/**
+ * head: between requests or in a head. body: its body comes in. answer: all read, being answered. discard: answered
+ * before its body was read. linger: answered for the last time, waiting for the client to close.
+ */
+type State = "head" | "body" | "answer" | "discard" | "linger" | "closed";
+
+/** Bytes of pipelined requests that are read ahead; enough to notice that the client has gone. */
+const PIPELINED_BYTES_MAX = 64 * 1024;
+/** Bytes of an unwanted body that are read for the sake of the connection. */
+const DISCARD_BYTES_MAX = 64 * 1024;
+const LINGER_MS = 2_000;
+
+const HEADER_TIMEOUT: ParseError = {
+  status: 408,
+  code: "HTTP_HEADER_TIMEOUT",
+  detail: "the head of the request did not arrive in time",
+};

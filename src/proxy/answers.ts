@@ -1,0 +1,122 @@
+import type { Decision, RefuseReason } from "../core/decision.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { ParseError } from "../http1/parse-error.ts";
+import type { OwnAnswer } from "./answer.ts";
+
+/** Every answer that the proxy gives itself, with what to do about it. */
+export const ANSWERS: Readonly<Record<AnswerName, OwnAnswer>> = {
+  noRoute: answer(
+    404,
+    "EVENER_NO_ROUTE",
+    "no route takes this host, path and method; see `routes`",
+    "destination_not_found",
+  ),
+  methodRefused: answer(
+    405,
+    "EVENER_METHOD_REFUSED",
+    "CONNECT and TRACE are not served",
+    "http_request_denied",
+  ),
+  ambiguousPath: answer(
+    400,
+    "EVENER_AMBIGUOUS_PATH",
+    "the path has dot segments or %00; send it normalised",
+    "http_request_error",
+  ),
+  bodyTooLarge: answer(
+    413,
+    "EVENER_BODY_TOO_LARGE",
+    "the body is larger than limits.body_bytes",
+    "http_request_denied",
+  ),
+  loop: answer(
+    508,
+    "EVENER_LOOP",
+    "the request came through this balancer before; check the backends",
+    "proxy_loop_detected",
+  ),
+  firstByteTimeout: answer(
+    504,
+    "EVENER_FIRST_BYTE_TIMEOUT",
+    "the backend did not begin to answer within timeouts.first_byte",
+    "http_response_timeout",
+  ),
+  backendLeft: answer(
+    503,
+    "EVENER_BACKEND_LEFT",
+    "the backend was removed while the request was on its way; send it again",
+    "destination_unavailable",
+  ),
+  shuttingDown: answer(
+    503,
+    "EVENER_SHUTTING_DOWN",
+    "the balancer is stopping; send the request again",
+    "connection_terminated",
+    1_000,
+  ),
+  connectFailed: answer(
+    502,
+    "EVENER_CONNECT_FAILED",
+    "no connection to the backend; is it running?",
+    "connection_refused",
+  ),
+  backendReset: answer(
+    502,
+    "EVENER_BACKEND_RESET",
+    "the backend closed the connection before it answered",
+    "connection_terminated",
+  ),
+  backendProtocol: answer(
+    502,
+    "EVENER_BACKEND_PROTOCOL",
+    "the backend's answer is not valid HTTP",
+    "http_protocol_error",
+  ),
+};
+
+type AnswerName =
+  | "noRoute"
+  | "methodRefused"
+  | "ambiguousPath"
+  | "bodyTooLarge"
+  | "loop"
+  | "firstByteTimeout"
+  | "backendLeft"
+  | "shuttingDown"
+  | "connectFailed"
+  | "backendReset"
+  | "backendProtocol";
+
+/** The answer to a request that could not be understood. */
+export function parseAnswer(error: ParseError): OwnAnswer {
+  const code = error.status === 408 ? "EVENER_HEADER_TIMEOUT" : "EVENER_BAD_REQUEST";
+  return answer(error.status, code, `${error.detail} (${error.code})`, "http_request_error");
+}
+
+/** The answer to a request that the pool could not take. */
+export function refusalAnswer(refusal: Extract<Decision, { kind: "refuse" }>, pool: string): OwnAnswer {
+  const [code, message] = REFUSALS[refusal.reason];
+  return answer(503, code, `pool ${pool}: ${message}`, "destination_unavailable", refusal.retryAfterMs);
+}
+
+const REFUSALS: Readonly<Record<RefuseReason, readonly [ErrorCode, string]>> = {
+  no_endpoint: ["EVENER_NO_ENDPOINT", "it has no backend with the labels that the route asks for"],
+  all_down: ["EVENER_ALL_DOWN", "no backend is healthy; see the status page for the reasons"],
+  all_tried: ["EVENER_ALL_TRIED", "every healthy backend has failed this request"],
+  saturated: ["EVENER_SATURATED", "every backend is at its limit and there is no queue; send it again later"],
+  queue_full: [
+    "EVENER_QUEUE_FULL",
+    "every backend is at its limit and the queue is full; send it again later",
+  ],
+  queue_timeout: ["EVENER_QUEUE_TIMEOUT", "no backend became free within queue.wait; send it again later"],
+};
+
+function answer(
+  status: number,
+  code: ErrorCode,
+  message: string,
+  proxyError: string,
+  retryAfterMs = 0,
+): OwnAnswer {
+  return { status, code, message, proxyError, retryAfterMs };
+}

@@ -1,0 +1,198 @@
+// Hot path: one object per client connection, used for every attempt of its requests.
+import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
+import { Lease, type Outcome } from "../core/lease.ts";
+import type { ResponseHead } from "../http1/head.ts";
+import type { Admission } from "./admit.ts";
+import type { ProxyContext } from "./context.ts";
+import type { RequestBody } from "./request-body.ts";
+import { noteLife } from "./retry.ts";
+import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
+import type { UpstreamPool } from "./upstream-pool.ts";
+
+/** Who made the attempt. Of `onFailed`, `onBroken` and `onComplete` exactly one comes, as the last call. */
+export interface AttemptOwner {
+  onAttemptConnected(connectMs: number): void;
+  /** The request goes out now; false: its sender should pause. */
+  onAttemptSent(isRoomLeft: boolean): void;
+  onAttemptDrain(): void;
+  onInterim(head: ResponseHead): void;
+  /** The answer begins; false when it is not wanted (the attempt was given up during the call). */
+  onAnswer(head: ResponseHead): void;
+  onAnswerPayload(bytes: Buffer, start: number, end: number): void;
+  /** The end of one read; false when the client does not keep up. */
+  onAnswerReadEnd(): boolean;
+  /** It failed before the answer began; the lease is open still. */
+  onFailed(failure: AttemptFailure): void;
+  /** It broke off in the answer; the lease is open still. */
+  onBroken(isTimeout: boolean): void;
+  /** The answer is complete; the connection is back, the lease is open still. */
+  onComplete(trailers: string): void;
+}
+
+export interface AttemptFailure {
+  readonly reason:
+    | "connect_failed"
+    | "backend_reset"
+    | "backend_protocol"
+    | "first_byte_timeout"
+    | "backend_left";
+  readonly detail: string;
+  readonly isUnreachable: boolean;
+}
+
+/** One try of one request on the backend of its lease. */
+export class Attempt implements UpstreamListener, DeadlineOwner {
+  readonly lease: Lease = new Lease();
+  readonly #context: ProxyContext;
+  readonly #owner: AttemptOwner;
+  readonly #body: RequestBody;
+  readonly #deadline: Deadline = new Deadline(this);
+  #admission: Admission | null = null;
+  #upstreams: UpstreamPool | null = null;
+  #upstream: UpstreamConnection | null = null;
+  #beganMs = 0;
+  #isFresh = false;
+  #isAnswered = false;
+  /** A 100 has gone to the client already: the backend is not asked for one. */
+  #hasContinued = false;
+  /** Something of the request may have reached a backend, now or in an attempt before. */
+  wasSent = false;
+
+  constructor(context: ProxyContext, owner: AttemptOwner, body: RequestBody) {
+    this.#context = context;
+    this.#owner = owner;
+    this.#body = body;
+  }
+
+  /** Where content of the body goes as it comes; null while there is nowhere to send it. */
+  get sink(): UpstreamConnection | null {
+    return this.#isSending ? this.#upstream : null;
+  }
+
+  #isSending = false;
+
+  /** The lease is booked: connect and send. */
+  begin(admission: Admission, hasContinued: boolean): void {
+    this.#admission = admission;
+    this.#hasContinued = hasContinued;
+    this.#beganMs = this.#context.clock.nowMs();
+    this.#isFresh = false;
+    this.#isAnswered = false;
+    this.#isSending = false;
+    this.#upstreams = admission.route.traffic.upstreams.of(this.lease.endpoint!);
+    if (this.#upstreams === null) return this.#fail("backend_left", "it was removed meanwhile", false);
+    const idle = this.#upstreams.takeIdle();
+    if (idle === null) return this.#connect();
+    this.#upstream = idle;
+    idle.attach(this);
+    this.#send();
+  }
+
+  /** Calls the attempt off, if there is one, and settles its lease. */
+  cancel(outcome: Outcome, retryAfterMs = 0, isUnreachable = false): void {
+    this.#context.deadlines.clear(this.#deadline);
+    this.#isSending = false;
+    const upstream = this.#upstream;
+    this.#upstream = null;
+    upstream?.destroy();
+    this.lease.settle(outcome, { retryAfterMs, isUnreachable });
+  }
+
+  /** The client reads again. */
+  resume(): void {
+    if (!this.#isAnswered || this.#upstream === null) return;
+    this.#upstream.transport!.resume();
+    this.#expectBytes();
+  }
+
+  onConnected(): void {
+    this.#owner.onAttemptConnected(this.#context.clock.nowMs() - this.#beganMs);
+    this.#send();
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#owner.onInterim(head);
+  }
+
+  onResponseHead(head: ResponseHead): void {
+    this.#isAnswered = true;
+    this.lease.started();
+    noteLife(this.lease.endpoint!);
+    this.#owner.onAnswer(head);
+  }
+
+  onResponsePayload(bytes: Buffer, start: number, end: number): void {
+    this.#owner.onAnswerPayload(bytes, start, end);
+  }
+
+  onResponseReadEnd(): void {
+    if (!this.#isAnswered || this.#owner.onAnswerReadEnd()) return this.#expectBytes();
+    // The client is slower than the backend: read no further, and blame nobody for the silence.
+    this.#upstream!.transport!.pause();
+    this.#context.deadlines.clear(this.#deadline);
+  }
+
+  onResponseEnd(connection: UpstreamConnection, trailers: string, isReusable: boolean): void {
+    this.#context.deadlines.clear(this.#deadline);
+    this.#isSending = false;
+    this.#upstream = null;
+    if (isReusable) this.#upstreams!.giveBack(connection);
+    else connection.destroy();
+    this.#owner.onComplete(trailers);
+  }
+
+  onUpstreamDrain(): void {
+    this.#owner.onAttemptDrain();
+  }
+
+  onUpstreamFailed(failure: UpstreamFailure): void {
+    const wasReused = this.#upstream !== null && this.#upstream.answers > 0 && !this.#isFresh;
+    this.#context.deadlines.clear(this.#deadline);
+    this.#isSending = false;
+    this.#upstream = null;
+    if (this.#isAnswered) return this.#owner.onBroken(false);
+    if (failure.kind === "protocol") return this.#fail("backend_protocol", failure.detail, false);
+    // The backend may have closed an idle connection just then: once more on a fresh one, to the same backend.
+    if (failure.kind === "reset" && wasReused && this.#mayRepeat) return this.#connect();
+    const reason = failure.kind === "connect" ? "connect_failed" : "backend_reset";
+    this.#fail(reason, failure.detail, failure.isUnreachable);
+  }
+
+  onDeadline(): void {
+    if (this.#isAnswered) this.#owner.onBroken(true);
+    else this.#fail("first_byte_timeout", "no answer in time", false);
+  }
+
+  get #mayRepeat(): boolean {
+    return this.#admission!.isReplaySafe && this.#body.isKept;
+  }
+
+  #connect(): void {
+    this.#isFresh = true;
+    this.#upstream = this.#upstreams!.connect(this);
+  }
+
+  #send(): void {
+    const upstream = this.#upstream!;
+    const { head, method, expectsContinue } = this.#admission!;
+    const asks = expectsContinue && !this.#hasContinued && this.#body.bytes === 0;
+    const expect = asks ? "expect: 100-continue\r\n" : "";
+    upstream.beginRequest(method);
+    this.wasSent = true;
+    this.#isSending = true;
+    const isRoomLeft = this.#body.send(`${head}${this.#upstreams!.headerLines}${expect}\r\n`, upstream);
+    this.#expectBytes();
+    this.#owner.onAttemptSent(isRoomLeft);
+  }
+
+  /** The backend's next sign of life is due: the first byte of the answer, or the next one. */
+  #expectBytes(): void {
+    if (this.#upstream === null) return;
+    const { firstByteMs, idleMs } = this.#admission!.route.traffic.timeouts;
+    this.#context.deadlines.set(this.#deadline, this.#isAnswered ? idleMs : firstByteMs);
+  }
+
+  #fail(reason: AttemptFailure["reason"], detail: string, isUnreachable: boolean): void {
+    this.#owner.onFailed({ reason, detail, isUnreachable });
+  }
+}

@@ -1,0 +1,30 @@
+import type { Clock } from "../core/kit/clock.ts";
+import type { Random } from "../core/kit/random.ts";
+import type { Deadlines } from "../http1/deadlines.ts";
+import type { AccessLog } from "./access-log.ts";
+import type { RequestIds } from "./request-id.ts";
+import type { Route } from "./route.ts";
+
+/** What every request of a data plane shares. `plan` is replaced as a whole when the configuration changes. */
+export interface ProxyContext {
+  plan: Plan;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: Deadlines;
+  readonly ids: RequestIds;
+  readonly accessLog: AccessLog;
+  /** Our name in Via: tells our own requests when they come back. */
+  readonly pseudonym: string;
+  /** Requests that found no route. */
+  unrouted: number;
+  /** Requests that could not be understood. */
+  malformed: number;
+}
+
+/** Where requests go: immutable, so that a request sees one configuration from its begin to its end. */
+export interface Plan {
+  /** Most specific first. */
+  readonly routes: readonly Route[];
+  /** 0 is no limit. */
+  readonly bodyBytesMax: number;
+}

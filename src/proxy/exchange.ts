@@ -1,0 +1,351 @@
+// Hot path: one object per client connection; per request it makes strings and one admission, and nothing else.
+import type { Waiter } from "../core/admission/wait-queue.ts";
+import type { Decision } from "../core/decision.ts";
+import type { Outcome } from "../core/lease.ts";
+import { Work } from "../core/work.ts";
+import { FIELD } from "../http1/fields.ts";
+import type { RequestHead, ResponseHead } from "../http1/head.ts";
+import type { ParseError } from "../http1/parse-error.ts";
+import type { RequestHandler, ServerConnection } from "../http1/server.ts";
+import { statusLine } from "../http1/writer.ts";
+import { type Admission, admit, readBodyKey } from "./admit.ts";
+import { answerText, type OwnAnswer } from "./answer.ts";
+import { ANSWERS, parseAnswer, refusalAnswer } from "./answers.ts";
+import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
+import type { ProxyContext } from "./context.ts";
+import type { EndReason } from "./pool-stats.ts";
+import type { PoolTraffic } from "./pool-traffic.ts";
+import { RequestRecord } from "./record.ts";
+import { Relay } from "./relay.ts";
+import { RequestBody } from "./request-body.ts";
+import { decisionLines, relayMode, responseText } from "./response-text.ts";
+import { backoffMs, decideRetry, retryAfterMs, type RetryFailure } from "./retry.ts";
+
+/**
+ * The life of a request: admitted, booked on a backend, sent, answered, ended. `#end` is the one place where it ends;
+ * every path leads there exactly once, with the lease settled before.
+ */
+export class Exchange implements RequestHandler, AttemptOwner, Waiter {
+  readonly #context: ProxyContext;
+  readonly #connection: ServerConnection;
+  readonly #record: RequestRecord = new RequestRecord();
+  readonly #work: Work = new Work();
+  readonly #body: RequestBody = new RequestBody();
+  readonly #relay: Relay;
+  readonly #attempt: Attempt;
+  /** collect: its body is awaited before the pick. run: queued or attempted. ended: its end has been written. */
+  #phase: "idle" | "collect" | "run" | "ended" = "idle";
+  #admission: Admission | null = null;
+  #queuedAtMs = -1;
+  #backoff: NodeJS.Timeout | null = null;
+  #outcome: Outcome = "ok";
+  #retryAfterMs = 0;
+  #wasRedelivered = false;
+  #hasContinued = false;
+
+  constructor(context: ProxyContext, connection: ServerConnection) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#relay = new Relay(connection);
+    this.#attempt = new Attempt(context, this, this.#body);
+    this.#record.client = connection.transport.remoteAddress;
+  }
+
+  onRequest(head: RequestHead): void {
+    const nowMs = this.#context.clock.nowMs();
+    this.#record.begin(nowMs);
+    this.#relay.reset();
+    this.#attempt.wasSent = false;
+    this.#wasRedelivered = false;
+    this.#hasContinued = false;
+    this.#queuedAtMs = -1;
+    this.#phase = "collect";
+    const admission = admit(this.#context, head, this.#record, this.#work);
+    if ("status" in admission) {
+      this.#body.start(head.framing, 0);
+      return this.#answer(admission, admission === ANSWERS.noRoute ? "no_route" : "bad_request");
+    }
+    this.#admission = admission;
+    const { retry, budget } = admission.route.traffic;
+    this.#body.start(head.framing, retry === null ? 0 : retry.bodyBytesMax);
+    budget?.request(nowMs);
+  }
+
+  onPayload(bytes: Buffer, start: number, end: number): void {
+    if (this.#phase !== "collect" && this.#phase !== "run") return;
+    const most = this.#context.plan.bodyBytesMax;
+    if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
+    if (!this.#body.take(bytes, start, end, this.#attempt.sink)) this.#connection.pauseBody();
+  }
+
+  onBodyEnd(): void {
+    this.#body.end(this.#attempt.sink);
+    if (this.#phase === "collect") this.#start();
+  }
+
+  onReadEnd(): void {
+    if (this.#phase !== "collect") return;
+    // The key of the choice may be in the body: wait for it, as long as there is room to keep it.
+    const mustWait = this.#admission!.bodyKey !== null && this.#body.bytes < KEY_BYTES_MAX;
+    if (!mustWait) return this.#start();
+    if (!this.#admission!.expectsContinue || this.#hasContinued) return;
+    this.#hasContinued = true;
+    this.#connection.write(`${statusLine(100)}\r\n`);
+  }
+
+  onDrain(): void {
+    this.#attempt.resume();
+  }
+
+  onAbort(error: ParseError | null): void {
+    if (this.#phase !== "collect" && this.#phase !== "run") return;
+    if (error !== null && !this.#relay.isBegun) {
+      this.#connection.isLast = true;
+      this.#write(parseAnswer(error));
+    } else if (!this.#relay.isBegun) this.#record.status = 499;
+    this.#callOff(error === null ? "client_abort" : "cancelled");
+    this.#end(error === null ? "client_abort" : "bad_request", false);
+  }
+
+  onBadRequest(error: ParseError): void {
+    const record = this.#record;
+    record.begin(this.#context.clock.nowMs());
+    record.forget();
+    record.requestId = this.#context.ids.requestId(null);
+    this.#context.malformed++;
+    this.#connection.isLast = true;
+    this.#relay.reset();
+    this.#write(parseAnswer(error));
+    this.#log("bad_request");
+  }
+
+  /** The balancer stops and has waited long enough. */
+  shutDown(): void {
+    if (this.#phase !== "collect" && this.#phase !== "run") return this.#connection.abort();
+    this.#callOff("cancelled");
+    if (this.#relay.isBegun) return this.#breakOff("shutdown");
+    this.#answer(ANSWERS.shuttingDown, "shutdown");
+  }
+
+  decided(decision: Decision): void {
+    if (this.#queuedAtMs >= 0) this.#record.queueMs = this.#context.clock.nowMs() - this.#queuedAtMs;
+    this.#queuedAtMs = -1;
+    if (decision.kind === "refuse") {
+      const reason = decision.reason === "queue_timeout" ? "queue_timeout" : "refused";
+      return this.#answer(refusalAnswer(decision, this.#traffic.name), reason);
+    }
+    const { lease } = this.#attempt;
+    const record = this.#record;
+    record.attempts++;
+    record.backend = lease.endpoint!.id;
+    record.why = record.attempts > 1 ? "retry" : lease.why;
+    this.#attempt.begin(this.#admission!, this.#hasContinued);
+  }
+
+  onAttemptConnected(connectMs: number): void {
+    this.#record.connectMs = connectMs;
+  }
+
+  onAttemptSent(isRoomLeft: boolean): void {
+    if (isRoomLeft) this.#connection.resumeBody();
+    else this.#connection.pauseBody();
+  }
+
+  onAttemptDrain(): void {
+    this.#connection.resumeBody();
+  }
+
+  onInterim(head: ResponseHead): void {
+    if (this.#admission!.isOldClient) return;
+    // A 100 that nobody waits for, or that we have sent ourselves, ends here.
+    if (head.status === 100 && (this.#hasContinued || !this.#admission!.expectsContinue)) return;
+    this.#hasContinued ||= head.status === 100;
+    this.#connection.write(`${statusLine(head.status)}${head.lines(0, head.count)}\r\n`);
+  }
+
+  onAnswer(head: ResponseHead): void {
+    const record = this.#record;
+    record.firstByteMs = this.#context.clock.nowMs() - record.beganMs;
+    this.#outcome = outcomeOf(head.status);
+    this.#retryAfterMs = 0;
+    if (this.#outcome !== "ok") {
+      this.#retryAfterMs = retryAfterMs(head.value(FIELD.retryAfter), Date.now());
+      if (this.#retries("status", head.status, false)) return;
+    }
+    record.status = head.status;
+    const { isOldClient } = this.#admission!;
+    const mode = relayMode(head, isOldClient);
+    const keepAlive = this.#connection.keepsAlive && this.#connection.isBodyDone;
+    if (!keepAlive) this.#connection.isLast = true;
+    this.#relay.begin(responseText(head, mode, record, keepAlive, this.#sessionLine()), mode);
+  }
+
+  onAnswerPayload(bytes: Buffer, start: number, end: number): void {
+    this.#relay.payload(bytes, start, end);
+  }
+
+  onAnswerReadEnd(): boolean {
+    return this.#relay.flush();
+  }
+
+  onComplete(trailers: string): void {
+    this.#relay.end(trailers);
+    const detail = { retryAfterMs: this.#retryAfterMs, isUnreachable: false };
+    if (this.#outcome === "ok") this.#attempt.lease.settle("ok");
+    else this.#attempt.lease.settle(this.#outcome, detail);
+    this.#end("ok", true);
+  }
+
+  onFailed(failure: AttemptFailure): void {
+    const { reason, isUnreachable } = failure;
+    this.#outcome = reason === "first_byte_timeout" ? "timeout" : "backend_error";
+    this.#retryAfterMs = 0;
+    if (reason === "backend_left") this.#outcome = "cancelled";
+    else if (reason !== "backend_protocol" && this.#retries(reason, 0, isUnreachable)) return;
+    this.#attempt.cancel(this.#outcome, 0, isUnreachable);
+    this.#answer(FAILURES[reason], reason === "backend_left" ? "connect_failed" : reason);
+  }
+
+  onBroken(isTimeout: boolean): void {
+    this.#attempt.cancel(isTimeout ? "timeout" : "backend_error");
+    this.#breakOff(isTimeout ? "idle_timeout" : "backend_died");
+  }
+
+  get #traffic(): PoolTraffic {
+    return this.#admission!.route.traffic;
+  }
+
+  #start(): void {
+    this.#phase = "run";
+    if (this.#admission!.bodyKey !== null) readBodyKey(this.#admission!, this.#work, this.#body.chunks);
+    this.#pick();
+  }
+
+  #pick(): void {
+    const decision = this.#traffic.pool.pick(this.#work, this.#attempt.lease, this);
+    if (decision.kind === "wait") this.#queuedAtMs = this.#context.clock.nowMs();
+    else this.decided(decision);
+  }
+
+  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed; the client has seen nothing of it. */
+  #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
+    const traffic = this.#traffic;
+    const { lease, wasSent } = this.#attempt;
+    const record = this.#record;
+    this.#work.avoid(lease.slot);
+    const it = {
+      failure,
+      status,
+      attempts: record.attempts,
+      wasSent,
+      isReplaySafe: this.#admission!.isReplaySafe,
+      isBodyKept: this.#body.isKept,
+      wasRedelivered: this.#wasRedelivered,
+    };
+    const nowMs = this.#context.clock.nowMs();
+    const decision = traffic.pool.canPick(this.#work) ? decideRetry(traffic, lease, it, nowMs) : "no";
+    if (decision === "no") return false;
+    record.noteFailure(status === 0 ? failure : String(status));
+    this.#attempt.cancel(this.#outcome, this.#retryAfterMs, isUnreachable);
+    const isRedelivery = decision === "redelivery";
+    this.#wasRedelivered ||= isRedelivery;
+    traffic.stats.redeliveries += isRedelivery ? 1 : 0;
+    traffic.stats.retries += isRedelivery ? 0 : 1;
+    if (isRedelivery) this.#pick();
+    else this.#pickLater(backoffMs(traffic.retry!, record.attempts, this.#context.random));
+    return true;
+  }
+
+  #pickLater(waitMs: number): void {
+    this.#backoff = setTimeout(() => {
+      this.#backoff = null;
+      this.#pick();
+    }, waitMs);
+  }
+
+  /** Whatever the request waits for or runs on is given up. */
+  #callOff(outcome: Outcome): void {
+    if (this.#backoff !== null) clearTimeout(this.#backoff);
+    this.#backoff = null;
+    if (this.#queuedAtMs >= 0) this.#record.queueMs = this.#context.clock.nowMs() - this.#queuedAtMs;
+    if (this.#admission !== null) this.#traffic.pool.leaveQueue(this.#attempt.lease);
+    this.#attempt.cancel(outcome);
+  }
+
+  #tooLarge(): void {
+    this.#callOff("cancelled");
+    if (this.#relay.isBegun) return this.#breakOff("bad_request");
+    this.#answer(ANSWERS.bodyTooLarge, "bad_request");
+  }
+
+  /** The client must see that the answer is not complete: an unclean end, never a clean one. */
+  #breakOff(reason: EndReason): void {
+    this.#end(reason, false);
+    this.#connection.abort();
+  }
+
+  #answer(answer: OwnAnswer, reason: EndReason): void {
+    if (!this.#body.isDone) this.#connection.isLast = true;
+    this.#write(answer);
+    this.#end(reason, true);
+  }
+
+  #write(answer: OwnAnswer): void {
+    const record = this.#record;
+    record.status = answer.status;
+    const text = answerText(answer, {
+      isLlm: record.isLlm,
+      isHead: record.method === "HEAD",
+      keepAlive: this.#connection.keepsAlive,
+      requestId: record.requestId,
+      lines: decisionLines(record),
+    });
+    this.#relay.begin(text, "none");
+    this.#relay.end("");
+  }
+
+  /** The `set-cookie` of a session that begins or moves; "" when there is nothing to say. */
+  #sessionLine(): string {
+    const { cookies } = this.#traffic;
+    if (cookies === null || this.#admission!.cookieEndpoint !== null) return "";
+    return cookies.setCookieLine(this.#record.backend, Date.now());
+  }
+
+  /** The one place where a request ends. `isComplete`: the client has a whole answer. */
+  #end(reason: EndReason, isComplete: boolean): void {
+    this.#phase = "ended";
+    this.#log(reason);
+    this.#body.release();
+    this.#admission = null;
+    this.#phase = "idle";
+    if (isComplete) this.#connection.finish(true);
+  }
+
+  #log(reason: EndReason): void {
+    const { accessLog, clock } = this.#context;
+    const record = this.#record;
+    const nowMs = clock.nowMs();
+    record.bytesIn = this.#body.bytes;
+    record.bytesOut = this.#relay.bytes;
+    record.count(reason, nowMs);
+    if (accessLog.isOn) accessLog.append(record.line(reason, nowMs, accessLog.isoTime()));
+  }
+}
+
+/** What an answer says about its backend. Errors of the client's making say nothing. */
+function outcomeOf(status: number): Outcome {
+  if (status < 500) return status === 429 ? "backend_overload" : "ok";
+  if (status === 503) return "backend_overload";
+  return status === 501 || status === 505 ? "ok" : "backend_error";
+}
+
+const FAILURES: Readonly<Record<AttemptFailure["reason"], OwnAnswer>> = {
+  connect_failed: ANSWERS.connectFailed,
+  backend_reset: ANSWERS.backendReset,
+  backend_protocol: ANSWERS.backendProtocol,
+  first_byte_timeout: ANSWERS.firstByteTimeout,
+  backend_left: ANSWERS.backendLeft,
+};
+
+/** A body is searched for the key of the choice up to this size; a larger one is placed without. */
+const KEY_BYTES_MAX = 1024 * 1024;

@@ -1,0 +1,130 @@
+// Hot path: heads are one string, built from runs of untouched lines; <= 2 microseconds a head.
+import { FIELD } from "../http1/fields.ts";
+import type { MessageHead, RequestHead, ResponseHead } from "../http1/head.ts";
+import { statusLine } from "../http1/writer.ts";
+
+/**
+ * The field lines of a request that go on to a backend: all that the client sent, byte for byte, but for the fields
+ * that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Client-sent forwarding fields are
+ * dropped: nobody vouches for them. `x_forwarded_for` and the like are dropped too (CVE-2026-39858).
+ */
+export function requestLines(head: RequestHead, session: CookieRewrite | null): string {
+  let text = "";
+  let from = 0;
+  for (let i = 0; i < head.count; i++) {
+    const id = head.ids[i]!;
+    const isOurs = id === FIELD.unknown ? isTrustAlias(head, i) : DROPPED_FROM_REQUEST[id] === 1;
+    const isRewritten = id === FIELD.cookie && session !== null;
+    if (!isOurs && !isRewritten && !isListed(head, i, id)) continue;
+    if (i > from) text += head.lines(from, i);
+    if (isRewritten) text += session.rewriteCookie(head.valueAt(i));
+    from = i + 1;
+  }
+  if (head.count > from) text += head.lines(from, head.count);
+  if (head.isChunked) text += "transfer-encoding: chunked\r\n";
+  return text;
+}
+
+/** Takes our session cookie out of a Cookie value; returns the line with its CRLF, or "". */
+export interface CookieRewrite {
+  rewriteCookie(value: string): string;
+}
+
+/** The status line and the field lines of a response that go on to the client, without the empty line. */
+export function responseLines(head: ResponseHead, isChunkedToClient: boolean): string {
+  let text = statusLine(head.status);
+  let from = 0;
+  for (let i = 0; i < head.count; i++) {
+    const id = head.ids[i]!;
+    const isOurs = id === FIELD.unknown ? isEvenerField(head, i) : DROPPED_FROM_RESPONSE[id] === 1;
+    if (!isOurs && !isListed(head, i, id)) continue;
+    if (i > from) text += head.lines(from, i);
+    from = i + 1;
+  }
+  if (head.count > from) text += head.lines(from, head.count);
+  if (isChunkedToClient) text += "transfer-encoding: chunked\r\n";
+  return text;
+}
+
+/** Connection names this field: it is for us only. Fields that matter end to end can not be named away (P3). */
+function isListed(head: MessageHead, index: number, id: number): boolean {
+  if (head.connectionOptions === null || KEPT[id] === 1) return false;
+  return head.connectionOptions.includes(head.nameAt(index).toLowerCase());
+}
+
+/** An unknown field that looks to some server like one of those that only we may set. */
+function isTrustAlias(head: MessageHead, index: number): boolean {
+  const start = head.spans[4 * index]!;
+  const end = head.spans[4 * index + 1]!;
+  const { bytes } = head;
+  let hasUnderscore = false;
+  for (let at = start; at < end; at++) if (bytes[at] === UNDERSCORE) hasUnderscore = true;
+  if (!hasUnderscore) return isEvenerField(head, index);
+  const name = head.nameAt(index).toLowerCase().replaceAll("_", "-");
+  return name.startsWith("x-forwarded") || name.startsWith("x-evener-") || TRUSTED_NAMES.has(name);
+}
+
+function isEvenerField(head: MessageHead, index: number): boolean {
+  const start = head.spans[4 * index]!;
+  if (head.spans[4 * index + 1]! - start < EVENER_PREFIX.length) return false;
+  if ((head.bytes[start]! | 0x20) !== 0x78) return false;
+  return head.nameAt(index).slice(0, EVENER_PREFIX.length).toLowerCase() === EVENER_PREFIX;
+}
+
+const EVENER_PREFIX = "x-evener-";
+const UNDERSCORE = 0x5f;
+const TRUSTED_NAMES: ReadonlySet<string> = new Set(["forwarded", "x-real-ip", "x-request-id", "via"]);
+
+const DROPPED_FROM_REQUEST: Uint8Array = marks([
+  FIELD.connection,
+  FIELD.keepAlive,
+  FIELD.proxyConnection,
+  FIELD.te,
+  FIELD.transferEncoding,
+  FIELD.upgrade,
+  FIELD.expect,
+  FIELD.proxyAuthorization,
+  FIELD.forwarded,
+  FIELD.xForwardedFor,
+  FIELD.xForwardedProto,
+  FIELD.xForwardedHost,
+  FIELD.xForwardedPort,
+  FIELD.xForwardedPrefix,
+  FIELD.xForwardedServer,
+  FIELD.xRealIp,
+  FIELD.xRequestId,
+  FIELD.traceparent,
+  FIELD.host,
+]);
+
+const DROPPED_FROM_RESPONSE: Uint8Array = marks([
+  FIELD.connection,
+  FIELD.keepAlive,
+  FIELD.proxyConnection,
+  FIELD.te,
+  FIELD.transferEncoding,
+  FIELD.upgrade,
+  FIELD.xRequestId,
+]);
+
+/** A `Connection` option never removes these. */
+const KEPT: Uint8Array = marks([
+  FIELD.host,
+  FIELD.contentLength,
+  FIELD.contentType,
+  FIELD.contentEncoding,
+  FIELD.authorization,
+  FIELD.cookie,
+  FIELD.setCookie,
+  FIELD.cacheControl,
+  FIELD.date,
+  FIELD.traceparent,
+  FIELD.tracestate,
+  FIELD.via,
+]);
+
+function marks(ids: readonly number[]): Uint8Array {
+  const table = new Uint8Array(256);
+  for (const id of ids) table[id] = 1;
+  return table;
+}

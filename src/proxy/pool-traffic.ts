@@ -1,0 +1,45 @@
+import type { RetryBudget } from "../core/admission/retry-budget.ts";
+import type { Pool } from "../core/pool.ts";
+import type { KeySource } from "./keys.ts";
+import type { PoolStats } from "./pool-stats.ts";
+import type { SessionCookies } from "./session-cookie.ts";
+import type { Upstreams } from "./upstream-pool.ts";
+
+/** A pool as the request path sees it. Immutable: a configuration change makes a new one around the same pool. */
+export interface PoolTraffic {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly upstreams: Upstreams;
+  readonly stats: PoolStats;
+  /** What the `hash` policy goes by; null for other policies. */
+  readonly hashKey: KeySource | null;
+  readonly sessionKey: KeySource | null;
+  /** For sessions by our own cookie: the cookies, and the endpoint ids by tag. */
+  readonly cookies: SessionCookies | null;
+  readonly idByTag: ReadonlyMap<string, string>;
+  readonly retry: RetryRules | null;
+  readonly budget: RetryBudget | null;
+  readonly timeouts: TrafficTimeouts;
+}
+
+export interface TrafficTimeouts {
+  /** From the sent request to the first byte of the answer. */
+  readonly firstByteMs: number;
+  /** Between two bytes of an answer. */
+  readonly idleMs: number;
+}
+
+export interface RetryRules {
+  /** All tries of one request, the first included. */
+  readonly attempts: number;
+  readonly on: {
+    readonly connectFailure: boolean;
+    readonly reset: boolean;
+    readonly firstByteTimeout: boolean;
+    readonly statuses: readonly number[];
+  };
+  /** Bytes of a request's body that are kept to be sent again. */
+  readonly bodyBytesMax: number;
+  readonly backoffMs: number;
+  readonly backoffMsMax: number;
+}

@@ -1,0 +1,95 @@
+// Hot path: numbers while the request runs, one string at its end.
+import type { PoolTraffic } from "./pool-traffic.ts";
+import { jsonText, redactTarget } from "./access-log.ts";
+import { END_REASONS, type EndReason } from "./pool-stats.ts";
+
+/** What is noted of one request, for its log line and the figures. One object a connection, used again. */
+export class RequestRecord {
+  beganMs = 0;
+  method = "";
+  target = "";
+  host = "";
+  client = "";
+  isLlm = false;
+  requestId = "";
+  traceparent = "";
+  route = "";
+  traffic: PoolTraffic | null = null;
+  backend = "";
+  attempts = 0;
+  status = 0;
+  /** Milliseconds; -1 is "did not come to it". */
+  queueMs = -1;
+  connectMs = -1;
+  firstByteMs = -1;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Failures of earlier attempts: "backend:reason" each. */
+  history = "";
+  why = "";
+
+  begin(nowMs: number): void {
+    this.beganMs = nowMs;
+    this.route = "";
+    this.traffic = null;
+    this.backend = "";
+    this.attempts = 0;
+    this.status = 0;
+    this.queueMs = -1;
+    this.connectMs = -1;
+    this.firstByteMs = -1;
+    this.bytesIn = 0;
+    this.bytesOut = 0;
+    this.history = "";
+    this.why = "";
+  }
+
+  /** Nothing is known of the request: it could not be understood. */
+  forget(): void {
+    this.method = "";
+    this.target = "";
+    this.host = "";
+    this.traceparent = "";
+    this.isLlm = false;
+  }
+
+  /** An attempt has failed and another one follows. */
+  noteFailure(reason: string): void {
+    this.history += `${this.history === "" ? "" : " "}${this.backend}:${reason}`;
+  }
+
+  /** Books the request into the figures of its pool and backend. */
+  count(reason: EndReason, nowMs: number): void {
+    const traffic = this.traffic;
+    if (traffic === null) return;
+    traffic.stats.ends[END_REASONS.indexOf(reason)]! += 1;
+    if (this.queueMs >= 0) traffic.stats.queueMs.record(this.queueMs);
+    if (this.backend === "") return;
+    const stats = traffic.stats.of(this.backend);
+    stats.statusClasses[this.status >= 100 ? Math.floor(this.status / 100) : 0]! += 1;
+    stats.totalMs.record(nowMs - this.beganMs);
+    stats.bytesToClient += this.bytesOut;
+    if (this.firstByteMs < 0) return;
+    stats.firstByteMs.record(this.firstByteMs);
+    stats.recentFirstByteMs.record(this.firstByteMs, nowMs);
+  }
+
+  /** The access log's line, with its line end. */
+  line(reason: EndReason, nowMs: number, isoTime: string): string {
+    let text = `{"time":"${isoTime}","id":${jsonText(this.requestId)},"trace":"${this.traceparent.slice(3, 35)}"`;
+    text += `,"client":"${this.client}","method":${jsonText(this.method)},"host":${jsonText(this.host)}`;
+    text += `,"target":${jsonText(redactTarget(this.target))},"route":${jsonText(this.route)}`;
+    text += `,"pool":${jsonText(this.traffic?.name ?? "")},"backend":${jsonText(this.backend)}`;
+    text += `,"why":"${this.why}","attempts":${this.attempts},"status":${this.status},"reason":"${reason}"`;
+    text += `,"queue_ms":${milliseconds(this.queueMs)},"connect_ms":${milliseconds(this.connectMs)}`;
+    text += `,"first_byte_ms":${milliseconds(this.firstByteMs)},"total_ms":${milliseconds(nowMs - this.beganMs)}`;
+    text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
+    if (this.history !== "") text += `,"failed":${jsonText(this.history)}`;
+    return `${text}}\n`;
+  }
+}
+
+/** To a hundredth; null when it did not come to it. */
+function milliseconds(ms: number): string {
+  return ms < 0 ? "null" : String(Math.round(ms * 100) / 100);
+}

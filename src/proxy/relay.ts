@@ -1,0 +1,86 @@
+// Hot path: what one read of the upstream brings goes to the client in one write, usually as one string.
+import type { ServerConnection } from "../http1/server.ts";
+import { latin1 } from "../http1/latin1.ts";
+import { chunkHead, LAST_CHUNK } from "../http1/writer.ts";
+
+/** How the body goes to the client: as it is (its length is known, or closing ends it), in chunks, or not at all. */
+export type RelayMode = "plain" | "chunked" | "none";
+
+/** Carries a response to the client, never holding more than one read of it. */
+export class Relay {
+  readonly #connection: ServerConnection;
+  #mode: RelayMode = "none";
+  #pending = "";
+  #isRoomLeft = true;
+  /** Something of the response has gone to the client, or is about to. */
+  isBegun = false;
+  /** Bytes of content so far. */
+  bytes = 0;
+
+  constructor(connection: ServerConnection) {
+    this.#connection = connection;
+  }
+
+  reset(): void {
+    this.#pending = "";
+    this.#isRoomLeft = true;
+    this.isBegun = false;
+    this.bytes = 0;
+  }
+
+  /** `head` with its empty line. */
+  begin(head: string, mode: RelayMode): void {
+    this.#pending += head;
+    this.#mode = mode;
+    this.isBegun = true;
+  }
+
+  payload(bytes: Buffer, start: number, end: number): void {
+    if (this.#mode === "none") return;
+    const length = end - start;
+    this.bytes += length;
+    const isChunked = this.#mode === "chunked";
+    if (length <= STRING_BYTES_MAX) {
+      const text = latin1(bytes, start, end);
+      this.#pending += isChunked ? `${chunkHead(length)}${text}\r\n` : text;
+      if (this.#pending.length > STRING_BYTES_MAX) this.flush();
+      return;
+    }
+    if (isChunked) this.#pending += chunkHead(length);
+    // The upstream's buffer is reused by the next read: these bytes must be their own.
+    this.#writeBytes(Buffer.from(bytes.subarray(start, end)));
+    if (isChunked) this.#pending = "\r\n";
+  }
+
+  /** The end of one read; false when the client does not keep up and the upstream must pause. */
+  flush(): boolean {
+    if (this.#pending !== "") {
+      const text = this.#pending;
+      this.#pending = "";
+      this.#isRoomLeft = this.#connection.write(text);
+    }
+    return this.#isRoomLeft;
+  }
+
+  /** The response is complete. `trailers` are lines with their CRLF. */
+  end(trailers: string): void {
+    if (this.#mode === "chunked") this.#pending += trailers === "" ? LAST_CHUNK : `0\r\n${trailers}\r\n`;
+    this.flush();
+  }
+
+  #writeBytes(bytes: Buffer): void {
+    const text = this.#pending;
+    this.#pending = "";
+    if (text === "") {
+      this.#isRoomLeft = this.#connection.write(bytes);
+      return;
+    }
+    this.#connection.transport.cork();
+    this.#connection.write(text);
+    this.#isRoomLeft = this.#connection.write(bytes);
+    this.#connection.transport.uncork();
+  }
+}
+
+/** Up to here bytes are cheaper as a string that joins others in one write. */
+const STRING_BYTES_MAX = 16 * 1024;

@@ -1,0 +1,39 @@
+// Hot path: the head of a response as one string.
+import { FIELD } from "../http1/fields.ts";
+import type { ResponseHead } from "../http1/head.ts";
+import { httpDate } from "../http1/writer.ts";
+import { responseLines } from "./forwarding.ts";
+import type { RelayMode } from "./relay.ts";
+import type { RequestRecord } from "./record.ts";
+
+/** How the body of this response goes to the client. */
+export function relayMode(head: ResponseHead, isOldClient: boolean): RelayMode {
+  if (head.framing === "none") return "none";
+  if (head.framing === "length") return "plain";
+  // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
+  return isOldClient ? "plain" : "chunked";
+}
+
+/** Status line and fields for the client, the empty line included. `lines` are further lines with their CRLF. */
+export function responseText(
+  head: ResponseHead,
+  mode: RelayMode,
+  record: RequestRecord,
+  keepAlive: boolean,
+  lines: string,
+): string {
+  // A HEAD's answer says how its body would come: nothing is known of that where it would be chunked.
+  let text = responseLines(head, mode === "chunked");
+  if (head.indexOf(FIELD.date) < 0) text += `date: ${httpDate(Date.now())}\r\n`;
+  text += decisionLines(record);
+  text += `x-request-id: ${record.requestId}\r\n${lines}`;
+  return keepAlive ? `${text}\r\n` : `${text}connection: close\r\n\r\n`;
+}
+
+/** What was decided about the request, for whoever looks at its answer. */
+export function decisionLines(record: RequestRecord): string {
+  if (record.backend === "") return "";
+  const queueMs = record.queueMs < 0 ? 0 : Math.round(record.queueMs);
+  const decision = `x-evener-backend: ${record.backend}\r\nx-evener-attempts: ${record.attempts}\r\n`;
+  return `${decision}x-evener-queue-ms: ${queueMs}\r\nx-evener-reason: ${record.why}\r\n`;
+}

@@ -1,0 +1,78 @@
+import type { Endpoint } from "../core/endpoint.ts";
+import type { Lease } from "../core/lease.ts";
+import type { Random } from "../core/kit/random.ts";
+import type { PoolTraffic, RetryRules } from "./pool-traffic.ts";
+
+/** Why an attempt failed before any byte of an answer went to the client. */
+export type RetryFailure = "connect_failed" | "backend_reset" | "first_byte_timeout" | "status";
+
+/** What is known about the request when one of its attempts has failed. */
+export interface RetryCase {
+  readonly failure: RetryFailure;
+  /** Of the answer, for "status"; else 0. */
+  readonly status: number;
+  readonly attempts: number;
+  /** Some of the request may have reached the backend. */
+  readonly wasSent: boolean;
+  readonly isReplaySafe: boolean;
+  /** All of the body that the client has sent so far is still here. */
+  readonly isBodyKept: boolean;
+  /** It was redelivered outside the budget before. */
+  readonly wasRedelivered: boolean;
+}
+
+export type RetryDecision = "no" | "budget" | "redelivery";
+
+/**
+ * Whether a failed attempt is repeated elsewhere. Only what is savable is: nothing was sent yet, or the request may be
+ * replayed and is all here. What was in flight on an endpoint when it died is redelivered once outside the budget:
+ * a death is no retry storm.
+ */
+export function decideRetry(traffic: PoolTraffic, lease: Lease, it: RetryCase, nowMs: number): RetryDecision {
+  const rules = traffic.retry;
+  if (rules === null || !isCondition(rules, it)) return "no";
+  if (it.wasSent && !it.isReplaySafe) return "no";
+  if (!it.isBodyKept) return "no";
+  if (!it.wasRedelivered && diedWith(lease, it, nowMs)) return "redelivery";
+  if (it.attempts >= rules.attempts) return "no";
+  return traffic.budget === null || traffic.budget.take(nowMs) ? "budget" : "no";
+}
+
+function isCondition(rules: RetryRules, it: RetryCase): boolean {
+  switch (it.failure) {
+    case "connect_failed":
+      return rules.on.connectFailure;
+    case "backend_reset":
+      return rules.on.reset;
+    case "first_byte_timeout":
+      return rules.on.firstByteTimeout;
+    case "status":
+      return rules.on.statuses.includes(it.status);
+  }
+}
+
+/** The request was in flight when its endpoint died. Notes the death when this is its first sign. */
+function diedWith(lease: Lease, it: RetryCase, nowMs: number): boolean {
+  if (it.failure !== "connect_failed" && it.failure !== "backend_reset") return false;
+  const endpoint = lease.endpoint!;
+  if (endpoint.diedAtMs === Number.POSITIVE_INFINITY) endpoint.diedAtMs = nowMs;
+  return lease.bookedAtMs <= endpoint.diedAtMs;
+}
+
+/** The endpoint has answered: it lives. */
+export function noteLife(endpoint: Endpoint): void {
+  endpoint.diedAtMs = Number.POSITIVE_INFINITY;
+}
+
+/** Back-off before the next attempt: doubles, with full jitter (AWS Architecture Blog, 2015). */
+export function backoffMs(rules: RetryRules, attempts: number, random: Random): number {
+  return Math.min(rules.backoffMs * 2 ** (attempts - 1), rules.backoffMsMax) * random.float();
+}
+
+/** `Retry-After` in milliseconds: seconds or a date; 0 when it is missing or makes no sense. */
+export function retryAfterMs(value: string | null, wallMs: number): number {
+  if (value === null) return 0;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const atMs = Date.parse(value);
+  return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - wallMs);
+}

@@ -1,0 +1,121 @@
+// Hot path: taking and giving back are a push and a pop.
+import type { Endpoint } from "../core/endpoint.ts";
+import type { Deadlines } from "../http1/deadlines.ts";
+import type { Http1Limits } from "../http1/limits.ts";
+import { connectTransport } from "../http1/socket-transport.ts";
+import { UpstreamConnection, type UpstreamListener, type UpstreamOwner } from "./upstream.ts";
+
+/** The connections to one backend: idle ones are used last in, first out, so that surplus ones grow old and close. */
+export class UpstreamPool implements UpstreamOwner {
+  readonly #target: UpstreamTarget;
+  readonly #limits: Http1Limits;
+  readonly #deadlines: Deadlines;
+  readonly #idle: UpstreamConnection[] = [];
+  #isClosed = false;
+  /** Lines that every request to this backend gets, each with its CRLF. */
+  readonly headerLines: string;
+
+  constructor(target: UpstreamTarget, limits: Http1Limits, deadlines: Deadlines) {
+    this.#target = target;
+    this.#limits = limits;
+    this.#deadlines = deadlines;
+    let lines = "";
+    for (const [name, value] of Object.entries(target.headers)) lines += `${name}: ${value}\r\n`;
+    this.headerLines = lines;
+  }
+
+  /** An idle connection that is still good, or null. */
+  takeIdle(): UpstreamConnection | null {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (connection === undefined) return null;
+      if (connection.isUsable) return connection;
+      connection.destroy();
+    }
+  }
+
+  /** Begins to connect; `listener.onConnected` or `.onUpstreamFailed` follows. */
+  connect(listener: UpstreamListener): UpstreamConnection {
+    const connection = new UpstreamConnection(this, this.#limits, this.#deadlines);
+    connection.attach(listener);
+    const { host, port, connectTimeoutMs } = this.#target;
+    connection.transport = connectTransport(
+      { host, port, timeoutMs: connectTimeoutMs },
+      connection,
+      (transport) => connection.connected(transport),
+    );
+    return connection;
+  }
+
+  /** Gives a connection back for the next request. */
+  giveBack(connection: UpstreamConnection): void {
+    if (this.#isClosed || this.#idle.length >= this.#target.idleMax || connection.keepMs === 0) {
+      connection.destroy();
+      return;
+    }
+    connection.park(this.#target.idleMs);
+    this.#idle.push(connection);
+  }
+
+  lost(connection: UpstreamConnection): void {
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  get idleCount(): number {
+    return this.#idle.length;
+  }
+
+  /** Closes what is idle; what is in use closes when it is given back. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#idle.splice(0)) connection.destroy();
+  }
+}
+
+/** Where a backend is and how its connections are kept. */
+export interface UpstreamTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  /** Idle connections that are kept, at most. */
+  readonly idleMax: number;
+  readonly idleMs: number;
+  /** Sent with every request to it. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** The connections of every backend of a pool. */
+export class Upstreams {
+  readonly #pools: Map<string, { pool: UpstreamPool; target: UpstreamTarget }> = new Map();
+  readonly #limits: Http1Limits;
+  readonly #deadlines: Deadlines;
+
+  constructor(limits: Http1Limits, deadlines: Deadlines) {
+    this.#limits = limits;
+    this.#deadlines = deadlines;
+  }
+
+  /** Those that stay the same keep their connections. */
+  update(targets: ReadonlyMap<string, UpstreamTarget>): void {
+    for (const [id, { pool, target }] of this.#pools) {
+      const next = targets.get(id);
+      if (next !== undefined && JSON.stringify(next) === JSON.stringify(target)) continue;
+      pool.close();
+      this.#pools.delete(id);
+    }
+    for (const [id, target] of targets) {
+      if (this.#pools.has(id)) continue;
+      this.#pools.set(id, { pool: new UpstreamPool(target, this.#limits, this.#deadlines), target });
+    }
+  }
+
+  /** The connections of an endpoint; null when it has left between pick and use. */
+  of(endpoint: Endpoint): UpstreamPool | null {
+    return this.#pools.get(endpoint.id)?.pool ?? null;
+  }
+
+  close(): void {
+    this.update(new Map());
+  }
+}

@@ -1,0 +1,341 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { parseConfig } from "../../../src/config/load.ts";
+import { ConfigError } from "../../../src/config/problem.ts";
+
+/** Each file with the problems that a person reads, in the order of the file. */
+const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
+  {
+    text: "",
+    problems: ['1:1: the file is empty; write "listen: 8080" and "backends: [http://HOST:PORT]"'],
+  },
+  {
+    text: "- a",
+    problems: ['1:1: expected a map, found a list; write "listen: 8080" and "backends: [http://HOST:PORT]"'],
+  },
+  {
+    text: "# only a comment\nlog: { level: info }\n",
+    problems: [
+      '2:1: listen: is missing; write "listen: 8080"',
+      '2:1: backends: is missing; write "backends: [http://10.0.0.1:8000]"',
+    ],
+  },
+  {
+    // A mistyped key is not reported as missing, too.
+    text: "lisen: 8080\nbackend: [a:1]\n",
+    problems: [
+      '1:1: lisen: no such key; correct or remove it (did you mean "listen"?)',
+      '2:1: backend: no such key; correct or remove it (did you mean "backends"?)',
+    ],
+  },
+  {
+    // What belongs to a pool.
+    text: "listen: 1\nbackends: [a:1]\npolicy: hash\nsession: cookie\nhealth: off\n",
+    problems: [
+      "3:1: policy: no such key here; move or remove it (did you mean pools.default.policy?)",
+      "4:1: session: no such key here; move or remove it (did you mean pools.default.session?)",
+      "5:1: health: no such key here; move or remove it (did you mean pools.default.health?)",
+    ],
+  },
+  {
+    text: "listen: 1\npools:\n  chat:\n    backends: [a:1]\nretry: off\n",
+    problems: ["5:1: retry: no such key here; move or remove it (did you mean pools.chat.retry?)"],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\nhtml: 5\n",
+    problems: [
+      "3:1: html: no such key; write one of listen, backends, listeners, threads, access_log, log, pools, routes, " +
+        "admin, drain, session_keys, limits",
+    ],
+  },
+  {
+    text: "listen: 1\nlisten: 2\nbackends: [a:1]\n",
+    problems: ["2:1: listen: this key is there twice; remove one of them"],
+  },
+  {
+    text: "listen: [1\nbackends: [a:1]\n",
+    problems: ["2:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]"],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\nlog: { level: ${LEVEL} }\n",
+    problems: [
+      '3:16: not valid YAML: Unexpected flow-map-start at node end (inside { } and [ ] write "${NAME}" in quotes)',
+    ],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\n---\nlisten: 2\n",
+    problems: ["3:1: one document is expected; remove the second"],
+  },
+  {
+    text: "listen: !port 1\nbackends: [a:1]\n",
+    problems: ["1:9: not valid YAML: Unresolved tag: !port"],
+  },
+  {
+    text: "listen: 1\nbackends: *hosts\n",
+    problems: ['2:11: backends: there is no anchor "&hosts" before this'],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\n? [a]\n: 1\n",
+    problems: ["3:3: a map or a list can not be a key"],
+  },
+  {
+    text: 'listen: 1\nlisteners: [{ bind: 2 }]\nbackends: [a:1]\npools: { default: { backends: ["b:1"] } }\n',
+    problems: [
+      '1:1: listen: is short for "listeners", which is there too; move it into "listeners"',
+      "3:1: backends: is short for pools.default.backends, and pools.default is there too; move them into it",
+    ],
+  },
+  {
+    text: "listen: 99999\nbackends: []\n",
+    problems: [
+      "1:9: listen: port 99999 is too high; write 1 to 65535",
+      "2:11: backends: is an empty list; write at least one entry",
+    ],
+  },
+  {
+    text: "listeners:\n  - bind: localhost\n  - bnd: 1\n  - bind:\nbackends: [a:1]\n",
+    problems: [
+      '2:11: listeners[0].bind: expected a port or host:port, found "localhost"; write 8080 or 127.0.0.1:8080',
+      '3:5: listeners[1].bnd: no such key; correct or remove it (did you mean "bind"?)',
+      "4:5: listeners[2].bind: expected a port or host:port, found nothing; write 8080 or 127.0.0.1:8080",
+    ],
+  },
+  {
+    text: "listeners: [{ bind: 80 }, { bind: '0.0.0.0:80' }]\nbackends: [a:1]\n",
+    problems: ["1:35: listeners[1].bind: is there twice; remove one of them"],
+  },
+  {
+    text: "listen: 1\nbackends:\n  - https://a:1\n  - http://u:p@h:1\n  - http://a:1/v1\n  - a\n  - 8000\n  - ftp://a:1\n",
+    problems: [
+      "3:5: backends[0]: TLS to backends comes with a later version; write http://host:port",
+      `4:5: backends[1]: a user in a backend's URL is not sent; write "headers: { authorization: ... }"`,
+      "5:5: backends[2]: a backend's URL ends with the port: requests keep their own path; write http://host:port",
+      '6:5: backends[3]: expected a URL, found "a"; write http://host:port (a port is needed)',
+      "7:5: backends[4]: expected a URL, found 8000; write http://10.0.0.1:8000",
+      "8:5: backends[5]: backends are reached by http, not ftp; write http://host:port",
+    ],
+  },
+  {
+    text: "listen: 1\nbackends:\n  - a:1\n  - http://A:1\n",
+    problems: ['4:5: backends[1]: the id "a:1" is there twice; give each backend an "id" of its own'],
+  },
+  {
+    text: "listen: 1\nbackends:\n  - { url: a:1, wieght: 2 }\n  - { url: b:1, weight: 0, limit: 1.5 }\n  - { weight: 1 }\n",
+    problems: [
+      '3:17: backends[0].wieght: no such key; correct or remove it (did you mean "weight"?)',
+      "4:25: backends[1].weight: 0 is too little; write 0.001 to 1000000",
+      "4:35: backends[1].limit: expected a whole number, found 1.5; write 1 to 1000000",
+      "5:5: backends[2].url: is missing; write a URL: http://10.0.0.1:8000",
+    ],
+  },
+  {
+    text: "listen: 1\nbackends:\n  - url: a:1\n    labels: { rank: 1 }\n    headers: { Host: x }\n  - url: b:1\n    headers:\n      a b: c\n",
+    problems: [
+      '4:21: backends[0].labels.rank: expected a text, found 1; write it in quotes: "1"',
+      "5:16: backends[0].headers.Host: is set by Evener itself; remove it",
+      `8:7: backends[1].headers.a b: is not a header's name; write letters, digits, "_", "-" or "."`,
+    ],
+  },
+  {
+    text: `
+listen: 8080
+pools:
+  default:
+    policy: hsh
+    backends: [a:1]
+    health: of
+    session: heder:x
+    slow_start: 30
+    queue: 5
+    retry: { on: [rest, 200], budget: 0.2, body_max: 1MB }
+    timeouts: { conect: 1s, idle: 1ms }
+    failover: ful
+routes:
+  - pool: defalt
+`,
+    problems: [
+      "5:13: pools.default.policy: expected auto, least_request, peak_ewma, round_robin, p2c, random, resource, " +
+        'hash, fill or a map, found "hsh" (did you mean "hash"?)',
+      '7:13: pools.default.health: expected off or a map, found "of" (did you mean "off"?)',
+      '8:14: pools.default.session: expected a key, found "heder:x"; write cookie, header:NAME, cookie:NAME, ' +
+        'query:NAME, body:FIELD, path or client_ip (did you mean "header:x"?)',
+      "9:17: pools.default.slow_start: expected a duration, found 30; write such as 250ms, 2s, 1m or 1h " +
+        '(did you mean "30s"?)',
+      "10:12: pools.default.queue: expected off or a map, found 5",
+      '11:19: pools.default.retry.on[0]: expected a condition, found "rest"; write connect_failure, reset, ' +
+        'first_byte_timeout, http_5xx or a status 400 to 599 (did you mean "reset"?)',
+      "11:25: pools.default.retry.on[1]: expected a condition, found 200; write connect_failure, reset, " +
+        "first_byte_timeout, http_5xx or a status 400 to 599",
+      "11:39: pools.default.retry.budget: expected a percentage, found 0.2; write such as 20%",
+      '11:54: pools.default.retry.body_max: expected a size, found "1MB"; write such as 64KiB, 1MiB or bytes without a unit',
+      '12:17: pools.default.timeouts.conect: no such key; correct or remove it (did you mean "connect"?)',
+      "12:35: pools.default.timeouts.idle: 1ms is too little; write 10ms to 1d",
+      '13:15: pools.default.failover: expected down or full, found "ful" (did you mean "full"?)',
+      '15:11: routes[0].pool: there is no pool "defalt"; write one of default (did you mean "default"?)',
+    ],
+  },
+  {
+    text: `
+listen: 1
+pools:
+  a: { backends: [a:1], policy: { name: hash, key: cookie, balance: 2 } }
+  b: { backends: [a:1], policy: { name: hahs } }
+  c: { backends: [a:1], policy: { nme: hash } }
+  d: { backends: [a:1], policy: { name: fill, key: path } }
+`,
+    problems: [
+      "2:1: routes: is missing; there are 4 pools (a, b, c, d): say what goes where",
+      '4:52: pools.a.policy.key: a policy has no session cookie; write cookie:NAME, or use "session: cookie"',
+      "4:60: pools.a.policy.balance: no such key; write one of name, key, balance_factor",
+      "5:41: pools.b.policy.name: expected auto, least_request, peak_ewma, round_robin, p2c, random, resource, " +
+        'hash or fill, found "hahs" (did you mean "hash"?)',
+      "6:33: pools.c.policy.name: is missing; write auto, least_request, peak_ewma, round_robin, p2c, random, " +
+        "resource, hash or fill",
+      "7:47: pools.d.policy.key: no such key here; move or remove it (did you mean pools.d.session.key?)",
+    ],
+  },
+  {
+    text: `
+listen: 1
+pools:
+  a:
+    backends: [a:1]
+    outlier: { failures: 30, of: 20, ejection: 2h, ejection_max: 1m }
+    slowdown: { tolerance: 5, useless: 4 }
+    session: { key: client_ip, ttl: 1h }
+    health: { path: health, expect: { status: 399-200 } }
+    agent_check: {}
+  _b: { backends: [b:1] }
+`,
+    problems: [
+      "2:1: routes: is missing; there are 2 pools (a, _b): say what goes where",
+      "6:48: pools.a.outlier.ejection: 2h is too much; write 100ms to 1h",
+      "7:40: pools.a.slowdown.useless: 4 is not above tolerance (5); write a larger number",
+      '8:32: pools.a.session.ttl: has no meaning for this key; remove it or write "key: cookie"',
+      '9:21: pools.a.health.path: expected auto or a path, found "health"; write /health',
+      "9:47: pools.a.health.expect.status: the range 399-200 is empty; write the lower status first",
+      "10:18: pools.a.agent_check.port: is missing; write a whole number: 1 to 65535",
+    ],
+  },
+  {
+    text: "listen: 1\npools: { a: { backends: [a:1], outlier: { failures: 30, of: 20 } } }\n",
+    problems: ["2:53: pools.a.outlier.failures: 30 failures can not be among 20 outcomes; write at most 20"],
+  },
+  {
+    text: "listen: 1\npools:\n  _b: { backends: [b:1] }\n",
+    problems: [`3:3: pools._b: is not a pool's name; write letters, digits, "_", "-" or "."`],
+  },
+  {
+    text: "listen: 1\npools: {}\n",
+    problems: ['2:8: pools: is empty; write "default: { backends: [http://10.0.0.1:8000] }"'],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\nroutes:\n  - { match: { path: v1, method: get, host: 'a:80' } }\n",
+    problems: [
+      '4:22: routes[0].match.path: expected a path, found "v1"; write /v1/ (it starts with a slash)',
+      '4:34: routes[0].match.method: expected a method, found "get"; write GET or POST, in capitals',
+      '4:45: routes[0].match.host: expected a host, found "a:80"; write api.example.com or *.example.com (no port)',
+      "4:5: routes[0].pool: is missing; write a pool's name: default",
+    ].toSorted(byColumn),
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\nadmin:\n  token: ${TOKEN}\ndrain:\n  timeout: 5${UNIT}\nlog:\n  level: '${'\n",
+    problems: [
+      "4:10: admin.token: the environment has no TOKEN; set it before the start",
+      "6:13: drain.timeout: the environment has no UNIT; set it before the start",
+      '8:11: log.level: after "${" a name and "}" are expected; write ${NAME}, or $${ for a plain ${',
+    ],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\nsession_keys: [abc, 12345678901234567]\nthreads: 4\naccess_log: stdot\n",
+    problems: [
+      "3:16: session_keys[0]: is too short; at least 16 characters",
+      "3:21: session_keys[1]: is no text; put it in quotes",
+      "4:10: threads: data threads come with a later version; write auto",
+      "5:13: access_log: expected stdout, off or a file, found \"stdot\"; write ./access.log for a file of this " +
+        'directory (did you mean "stdout"?)',
+    ],
+  },
+];
+
+test("every bad file is told what is wrong, where, and what to do", () => {
+  for (const { text, problems } of BAD_FILES) {
+    assert.deepEqual(refuse(text).message.split("\n"), problems.map((problem) => `evener.yaml:${problem}`), text);
+  }
+});
+
+test("problems carry their place as numbers", () => {
+  const { code, problems } = refuse("listen: 1\nbackends:\n  - { url: a:1, wieght: 2 }\n");
+  assert.equal(code, "EVENER_CONFIG_INVALID");
+  assert.deepEqual(problems, [
+    {
+      line: 3,
+      column: 17,
+      path: "backends[0].wieght",
+      message: "no such key; correct or remove it",
+      hint: 'did you mean "weight"?',
+    },
+  ]);
+});
+
+test("an admin listener that others can reach needs a token", () => {
+  const text = (bind: string): string => `listen: 1\nbackends: [a:1]\nadmin: { bind: ${bind} }\n`;
+  for (const bind of ["9901", "0.0.0.0:9901", "10.0.0.5:9901", '"[::]:9901"', '"127.0.0.1.example.com:9901"']) {
+    const { code, message } = refuse(text(bind));
+    assert.equal(code, "EVENER_ADMIN_TOKEN_REQUIRED", bind);
+    assert.match(message, /^evener\.yaml:3:16: admin\.bind: .* can be reached from other machines/);
+  }
+  for (const bind of ["127.0.0.1:9901", "localhost:9901", '"[::1]:9901"']) {
+    assert.equal(parse(text(bind)).admin?.port, 9901);
+  }
+});
+
+test("no message shows a secret", () => {
+  const { message } = refuse(`
+listen: 1
+backends: [{ url: "http://user:hunter2hunter2@a:1", headers: { x: " hunter2hunter2" } }]
+admin: { token: "hunter2" }
+session_keys: ["hunter2\\thunter2hunter2"]
+`);
+  assert.equal(message.split("\n").length, 4);
+  assert.ok(!message.includes("hunter2"), message);
+});
+
+test("at most twenty problems are shown", () => {
+  const { message, problems } = refuse(`listen: 1\nbackends: [${"a, ".repeat(50)}]\n`);
+  assert.equal(problems.length, 20);
+  assert.equal(message.split("\n").at(-1), "evener.yaml: and 30 more problems");
+});
+
+test("aliases and depth are limited", () => {
+  const bomb = Array.from({ length: 8 }, (_, i) => `a${i}: &a${i} [${Array(10).fill(i === 0 ? "x" : `*a${i - 1}`)}]`);
+  assert.match(refuse(bomb.join("\n")).message, /more than 100 aliases are used/);
+  assert.match(refuse("listen: &a [*a]\n").message, /is nested more than 32 deep/);
+  assert.match(refuse(`listen: ${"[".repeat(40)}${"]".repeat(40)}\n`).message, /is nested more than 32 deep/);
+  assert.match(refuse(`listen: ${"[".repeat(20_000)}`).message, /is nested more than 32 deep/);
+});
+
+test("dangerous keys are refused", () => {
+  assert.match(refuse("listen: 1\nbackends: [a:1]\n__proto__: { a: 1 }\n").message, /3:1: __proto__ can not be a key/);
+  assert.match(refuse("listen: 1\nbackends: [a:1]\nconstructor: 1\n").message, /3:1: constructor: no such key/);
+  assert.match(refuse("listen: 1\npools: { a: { toString: 1 } }\n").message, /toString: no such key/);
+});
+
+function refuse(text: string): ConfigError {
+  try {
+    parse(text);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String((error as Error).stack));
+    return error;
+  }
+  assert.fail(`accepted:\n${text}`);
+}
+
+function parse(text: string): ReturnType<typeof parseConfig> {
+  return parseConfig(text, { path: "evener.yaml", env: {}, readFile: () => assert.fail("a file is read") });
+}
+
+function byColumn(a: string, b: string): number {
+  return Number(a.split(":")[1]) - Number(b.split(":")[1]);
+}
