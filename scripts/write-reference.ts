@@ -35,19 +35,21 @@ listen: 8080
 backends: [http://10.0.0.1:8000, http://10.0.0.2:8000]
 \`\`\`
 
-\`evener check FILE\` says whether a file is valid, and for every mistake its line, its column and the nearest valid key;
-\`evener schema\` prints a JSON Schema for editors. [examples/full/evener.yaml](../../examples/full/evener.yaml) has every key once.
+\`evener check FILE\` says whether a file is valid, and for every mistake its line, its column and the nearest
+valid key; \`evener schema\` prints a JSON Schema for editors.
+[examples/full/evener.yaml](../../examples/full/evener.yaml) has every key once.
 
 ## Values
 
-- **Durations** have a unit: \`250ms\`, \`2s\`, \`1m\`, \`1h\`, \`1d\`. **Sizes** are bytes or \`64KiB\`, \`1MiB\`, \`1GiB\`. **Percentages**: \`20%\`.
-- **Environment**: any value may be, or contain, \`\${NAME}\`; a name that is not set is an error. \`$\${\` is a plain \`\${\`.
-  Inside \`{ }\` and \`[ ]\` put it in quotes: \`{ token: "\${TOKEN}" }\`.
-- **Files**: where a text is expected, \`{ file: PATH }\` stands for the trimmed contents of a file (at most 64 KiB).
-  Paths are relative to the configuration file.
+- **Durations** have a unit: \`250ms\`, \`2s\`, \`1m\`, \`1h\`, \`1d\`. **Sizes** are bytes or \`64KiB\`,
+  \`1MiB\`, \`1GiB\`. **Percentages**: \`20%\`.
+- **Environment**: any value may be, or contain, \`\${NAME}\`; a name that is not set is an error. \`$\${\` is a
+  plain \`\${\`. Inside \`{ }\` and \`[ ]\` put it in quotes: \`{ token: "\${TOKEN}" }\`.
+- **Files**: where a text is expected, \`{ file: PATH }\` stands for the trimmed contents of a file (at most
+  64 KiB). Paths are relative to the configuration file.
 - Blocks that can be switched off take the word \`off\`.
-- YAML anchors and aliases work (at most 100 aliases); unknown tags, keys that are there twice and a second document are errors.
-  A file is at most 1 MiB.`;
+- YAML anchors and aliases work (at most 100 aliases); unknown tags, keys that are there twice and a second
+  document are errors. A file is at most 1 MiB.`;
 
 function collectSections(node: JsonNode, path: string, sections: Section[]): void {
   const forms = alternatives(node).filter((form) => form.title === undefined);
@@ -85,7 +87,7 @@ function writeRows(map: JsonNode, sections: readonly Section[]): string[] {
     const isOption = name !== undefined && key !== "name";
     const initial = map.required?.includes(key) === true ? "required" : describeDefault(child);
     const cells = [
-      isOption ? `\`${key}\` of \`${String(name)}\`` : `\`${key}\``,
+      isOption ? `\`${key}\` of \`${name}\`` : `\`${key}\``,
       describeForms(child, sections),
       initial,
       child.description ?? "",
@@ -114,8 +116,8 @@ function describeForms(node: JsonNode, sections: readonly Section[]): string {
 
 function describeForm(form: JsonNode, sections: readonly Section[]): string {
   if (form.title !== undefined) return form.title;
-  if (form.const !== undefined) return `\`${String(form.const)}\``;
-  if (form.enum !== undefined) return form.enum.map((word) => `\`${String(word)}\``).join(", ");
+  if (form.const !== undefined) return `\`${form.const}\``;
+  if (form.enum !== undefined) return form.enum.map((word) => `\`${word}\``).join(", ");
   if (form.items !== undefined) return `list of ${describeForms(form.items, sections)}`;
   if (typeof form.additionalProperties === "object") {
     return `map of names to ${describeForms(form.additionalProperties, sections)}`;
@@ -129,7 +131,7 @@ function describeDefault(node: JsonNode): string {
   if (initial === undefined || typeof named === "object") return "none";
   if (Array.isArray(initial)) return initial.map((entry) => `\`${String(entry)}\``).join(", ");
   if (typeof initial === "object" && initial !== null) return "its own defaults";
-  return `\`${String(initial)}\``;
+  return `\`${initial as string | number}\``;
 }
 
 if (import.meta.main) writeFileSync(REFERENCE_FILE, configurationReference());

@@ -6,7 +6,7 @@ export function median(values: readonly number[]): number {
   return sorted.length === 0 ? Number.NaN : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** The value that `share` (0 to 1) of the sorted ones do not exceed (nearest rank); NaN when there is none. */
+/** What `share` (0 to 1) of the sorted values do not exceed (nearest rank); NaN when there is none. */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return Number.NaN;
   const rank = Math.max(1, Math.ceil(share * sorted.length));

@@ -1,4 +1,4 @@
-// Nanoseconds per message head, beside a loop over the same bytes and JSON.parse of an equally long text, all in
+// Nanoseconds per message head, beside a loop over the same bytes and JSON.parse of a string of that length, in
 // one run: compare the ratios, the times are of the machine. `--smoke` only proves that it runs.
 import { BodyDecoder } from "../../src/http1/body.ts";
 import { FIELD } from "../../src/http1/fields.ts";
@@ -41,7 +41,7 @@ const browser = lines(
   'sec-ch-ua: "Chromium";v="146", "Not-A.Brand";v="24", "Google Chrome";v="146"',
   "sec-ch-ua-mobile: ?0",
   'sec-ch-ua-platform: "Linux"',
-  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0 Safari/537.36",
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/146.0.0.0",
   "Accept: */*",
   "Sec-Fetch-Site: same-origin",
   "Sec-Fetch-Mode: no-cors",
@@ -105,7 +105,9 @@ report("one chunk (an SSE event)", chunk, () => {
 if (sink === 0) process.stdout.write("nothing was measured\n");
 
 function report(name: string, bytes: Buffer, run: () => void): void {
-  const text = JSON.stringify({ padding: Array.from({ length: bytes.length >> 4 }, (_, i) => `header-${i}`) });
+  const text = JSON.stringify({
+    padding: Array.from({ length: bytes.length >> 4 }, (_, i) => `header-${i}`),
+  });
   const json = text.slice(0, 0) + JSON.stringify(text.slice(0, bytes.length - 2));
   const own = bestNs(run);
   const loop = bestNs(() => {

@@ -56,7 +56,7 @@ async function runClient(
     options.seconds * 1000 + OVERTIME_MS,
   );
   // eslint-disable-next-line typescript/no-unsafe-type-assertion -- our own program's output
-  const sample = JSON.parse(output) as StreamReport;
+  const sample = JSON.parse(output.trim().split("\n").at(-1) ?? "") as StreamReport;
   if (sample.errors !== "") throw new Error(sample.errors);
   if (sample.events === 0) throw new Error("no event arrived");
   return sample;

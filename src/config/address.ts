@@ -48,7 +48,8 @@ export function parseBind(text: string): BindConfig | Wrong {
 /** Reads `http://host:port` (port 80 when none is written) or `host:port`. */
 export function parseBackendUrl(written: string): BackendAddress | Wrong {
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(written)?.[1]?.toLowerCase();
-  if (scheme === "https") return new Wrong("TLS to backends comes with a later version; write http://host:port");
+  if (scheme === "https")
+    return new Wrong("TLS to backends comes with a later version; write http://host:port");
   if (scheme !== undefined && scheme !== "http") {
     return new Wrong(`backends are reached by http, not ${scheme}; write http://host:port`);
   }
@@ -63,10 +64,13 @@ export function parseBackendUrl(written: string): BackendAddress | Wrong {
   const url = URL.parse(`http://${rest}`);
   if (url === null) return wrong(written, "a URL", "http://host:port");
   if (url.pathname !== "/" || /[?#\\]/.test(rest)) {
-    return new Wrong("a backend's URL ends with the port: requests keep their own path; write http://host:port");
+    return new Wrong(
+      "a backend's URL ends with the port: requests keep their own path; write http://host:port",
+    );
   }
   // URL also reads 0x7f.1 and 2130706433 as addresses, which nobody means.
-  const isName = url.hostname.startsWith("[") || rest.toLowerCase().replace(/(:\d*)?\/?$/, "") === url.hostname;
+  const isName =
+    url.hostname.startsWith("[") || rest.toLowerCase().replace(/(:\d*)?\/?$/, "") === url.hostname;
   if (!isName || url.port === "0") return wrong(written, "a URL", "http://host:port");
   const port = url.port === "" ? 80 : Number(url.port);
   const authority = `${url.hostname}:${port}`;

@@ -1,4 +1,7 @@
-/** The configuration as the rest of the product reads it: every default filled in, numbers with their unit last. */
+/**
+ * The configuration as the rest of the product reads it: every default filled in, numbers with their unit
+ * last.
+ */
 export interface Config {
   readonly listeners: readonly BindConfig[];
   /** Data threads; 0 = the data plane runs in the main thread. */

@@ -3,8 +3,8 @@ import { describeValue } from "./problem.ts";
 import { didYouMean } from "./suggest.ts";
 
 /**
- * What must hold between the blocks of a file. Looks at the values as written, so that a file with a mistake in one
- * block hears about these too.
+ * What must hold between the blocks of a file. Looks at the values as written, so that a file with a mistake
+ * in one block hears about these too.
  */
 export function crossCheck(file: Readonly<Record<string, unknown>>): Finding[] {
   return [...checkListeners(file), ...checkPools(file), ...checkRoutes(file)];

@@ -9,7 +9,10 @@ export function diffPools(old: readonly PoolConfig[], next: readonly PoolConfig[
   const added = [...after.keys()].filter((name) => !before.has(name));
   const removed = [...before.keys()].filter((name) => !after.has(name));
   const changed: string[] = [];
-  const texts = [...added.map((name) => `pool ${name} added`), ...removed.map((name) => `pool ${name} removed`)];
+  const texts = [
+    ...added.map((name) => `pool ${name} added`),
+    ...removed.map((name) => `pool ${name} removed`),
+  ];
   for (const [name, pool] of after) {
     const previous = before.get(name);
     if (previous === undefined || isDeepStrictEqual(previous, pool)) continue;
@@ -53,8 +56,13 @@ const IDS_SHOWN_MAX = 10;
 function describeChange(old: PoolConfig, next: PoolConfig): string {
   const parts: string[] = [];
   const { added, removed, changed } = diffBackends(old.backends, next.backends);
-  const ids = [...added.map((id) => `+${id}`), ...removed.map((id) => `-${id}`), ...changed.map((id) => `~${id}`)];
-  if (ids.length > IDS_SHOWN_MAX) ids.splice(IDS_SHOWN_MAX, ids.length, `and ${ids.length - IDS_SHOWN_MAX} more`);
+  const ids = [
+    ...added.map((id) => `+${id}`),
+    ...removed.map((id) => `-${id}`),
+    ...changed.map((id) => `~${id}`),
+  ];
+  if (ids.length > IDS_SHOWN_MAX)
+    ids.splice(IDS_SHOWN_MAX, ids.length, `and ${ids.length - IDS_SHOWN_MAX} more`);
   if (ids.length > 0) parts.push(`backends ${ids.join(" ")}`);
   else if (!isDeepStrictEqual(old.backends, next.backends)) parts.push("order of backends");
   for (const name of Object.keys(next) as (keyof PoolConfig)[]) {

@@ -2,8 +2,8 @@
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Fills in every `${NAME}`; `$${` stands for a plain `${`. `report` is called with what stands in the text (to find its
- * place) and what is wrong with it; the text then keeps it as it is.
+ * Fills in every `${NAME}`; `$${` stands for a plain `${`. `report` is called with what stands in the text
+ * (to find its place) and what is wrong with it; the text then keeps it as it is.
  */
 export function expandVariables(
   text: string,

@@ -5,8 +5,8 @@ import { poolSchema } from "./schema-pool.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /**
- * Fills in what the shorthands stand for. `file` has passed the schema and the cross checks; `directory` is where
- * relative paths start.
+ * Fills in what the shorthands stand for. `file` has passed the schema and the cross checks; `directory` is
+ * where relative paths start.
  */
 export function expand(file: ConfigFile, directory: string): Config {
   const pools: PoolConfig[] = Object.entries(file.pools ?? {}).map(([name, pool]) => ({ name, ...pool }));

@@ -6,7 +6,9 @@ import type { Finding, Path } from "./problem.ts";
 import { describeValue, formatPath } from "./problem.ts";
 import { nearest } from "./suggest.ts";
 
-/** What the schema has against `value`, in words for the person who wrote it; at most {@link FINDINGS_MAX}. */
+/**
+ * What the schema has against `value`, in words for the person who wrote it; at most {@link FINDINGS_MAX}.
+ */
 export function findingsOf(issues: readonly z.core.$ZodIssue[], value: unknown): Finding[] {
   const findings = issues.slice(0, FINDINGS_MAX).flatMap((issue) => describeIssue(issue, [], value));
   return findings.slice(0, FINDINGS_MAX);
@@ -44,7 +46,11 @@ function describeIssue(issue: Issue, base: Path, root: unknown): Finding[] {
       const { at = "value", hint, code, isMissing = false } = (issue.params ?? {}) as IssueParams;
       return [{ path, at, message: issue.message, hint, code, isMissing }];
     }
-    default:
+    // Nothing in our schema gives these; were it to, the library's words are better than none.
+    case "invalid_element":
+    case "invalid_format":
+    case "invalid_key":
+    case "not_multiple_of":
       return [{ path, message: issue.message }];
   }
 }
@@ -54,11 +60,20 @@ function describeUnknownKey(key: string, path: Path, root: unknown): Finding {
   const found = { path: [...path, key], at: "key" } as const;
   const meant = nearest(key, keys);
   if (meant !== undefined) {
-    return { ...found, message: "no such key; correct or remove it", hint: `did you mean "${meant}"?`, meant };
+    return {
+      ...found,
+      message: "no such key; correct or remove it",
+      hint: `did you mean "${meant}"?`,
+      meant,
+    };
   }
   const places = placesOf(key, poolName(root, path)).filter((place) => place !== formatPath(found.path));
   if (places.length > 0 && places.length <= PLACES_MAX) {
-    return { ...found, message: "no such key here; move or remove it", hint: `did you mean ${places.join(" or ")}?` };
+    return {
+      ...found,
+      message: "no such key here; move or remove it",
+      hint: `did you mean ${places.join(" or ")}?`,
+    };
   }
   return { ...found, message: `no such key; write one of ${keys.join(", ")}` };
 }
@@ -104,7 +119,8 @@ function describeMismatch(issues: readonly Issue[], path: Path): Finding {
 
 function describeChoice(found: unknown, words: string[], shapes: string[], path: Path): Finding {
   const choices = [...new Set([...words, ...shapes])];
-  const listed = choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}` : choices.join("");
+  const listed =
+    choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}` : choices.join("");
   if (found === undefined) return { path, message: `is missing; write ${listed}`, isMissing: true };
   const meant = typeof found === "string" ? nearest(found, words) : undefined;
   const message = `expected ${listed}, found ${describeValue(found)}`;

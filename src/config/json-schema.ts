@@ -4,8 +4,9 @@ import type { Path } from "./problem.ts";
 import { fileSchema } from "./schema.ts";
 
 /**
- * JSON Schema (2020-12) of the file as a person writes it, for editors and `evener schema`. It knows the shape and
- * the kinds of values; what only holds between values (unique ids, known pools) is checked by loading the file.
+ * JSON Schema (2020-12) of the file as a person writes it, for editors and `evener schema`. It knows the
+ * shape and the kinds of values; what only holds between values (unique ids, known pools) is checked by
+ * loading the file.
  */
 export function configJsonSchema(): object {
   const { $schema, ...rest } = admitVariables(structure());
@@ -21,8 +22,8 @@ export interface JsonNode {
   readonly description?: string;
   readonly default?: unknown;
   readonly type?: string | readonly string[];
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
+  readonly enum?: readonly (string | number)[];
+  readonly const?: string;
   readonly properties?: Readonly<Record<string, JsonNode>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: JsonNode | false;
@@ -44,7 +45,9 @@ export function alternatives(node: JsonNode): readonly JsonNode[] {
   return forms === undefined ? [node] : forms.flatMap(alternatives);
 }
 
-/** The keys that may stand in the map at `path`; `value` is the map, whose `name` may say which form it has. */
+/**
+ * The keys that may stand in the map at `path`; `value` is the map, whose `name` may say which form it has.
+ */
 export function keysAt(path: Path, value: unknown): string[] {
   let nodes = alternatives(structure());
   for (const part of path) {
@@ -91,7 +94,10 @@ function placesIn(node: JsonNode, prefix: string, key: string, pool: string): st
   return places;
 }
 
-/** Every value may also be a variable; the schema itself is written without, so that the reference stays readable. */
+/**
+ * Every value may also be a variable; the schema itself is written without, so that the reference stays
+ * readable.
+ */
 function admitVariables(node: JsonNode): JsonNode {
   const { title, description, default: initial, ...form } = node;
   if (title !== undefined || form.enum !== undefined) {
@@ -114,5 +120,5 @@ function mapValues(properties: Readonly<Record<string, JsonNode>>): Record<strin
 }
 
 function withoutUndefined(node: object): JsonNode {
-  return Object.fromEntries(Object.entries(node).filter(([, value]) => value !== undefined)) as JsonNode;
+  return Object.fromEntries(Object.entries(node).filter(([, value]) => value !== undefined));
 }

@@ -5,8 +5,8 @@ import { scalar, Wrong, wrong } from "./scalars.ts";
 import { nearest } from "./suggest.ts";
 
 /**
- * Reads `cookie` (our own session cookie), `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD`, `path` or
- * `client_ip`; null for anything else. Header names come back in lower case.
+ * Reads `cookie` (our own session cookie), `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD`, `path`
+ * or `client_ip`; null for anything else. Header names come back in lower case.
  */
 export function parseKeySpec(text: string): KeySpec | null {
   if (text === "cookie") return { from: "session_cookie" };

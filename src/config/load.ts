@@ -11,7 +11,9 @@ import { ConfigError, describeValue, formatPath, invalid } from "./problem.ts";
 import { fileSchema } from "./schema.ts";
 import { Source } from "./source.ts";
 
-/** Reads and checks a configuration file. Throws {@link ConfigError} with everything that is wrong with it. */
+/**
+ * Reads and checks a configuration file. Throws {@link ConfigError} with everything that is wrong with it.
+ */
 export function loadConfig(file: string, env: Environment = process.env): Config {
   let text: string;
   try {
@@ -23,7 +25,9 @@ export function loadConfig(file: string, env: Environment = process.env): Config
   return parseConfig(text, { path: file, env, readFile: (name) => readText(name, VALUE_BYTES_MAX) });
 }
 
-/** Checks the text of a configuration file. Throws {@link ConfigError}, and nothing else whatever the text. */
+/**
+ * Checks the text of a configuration file. Throws {@link ConfigError}, and nothing else whatever the text.
+ */
 export function parseConfig(text: string, options: ParseOptions): Config {
   const directory = path.dirname(path.resolve(options.path));
   const source = new Source(text.replace(/^\uFEFF/, ""), {
@@ -55,7 +59,9 @@ const FILE_BYTES_MAX = 1_048_576;
 const VALUE_BYTES_MAX = 65_536;
 
 function placeAll(findings: readonly Finding[], source: Source): Problem[] {
-  const meant = new Set(findings.map((finding) => siblingPath(finding)).filter((place) => place !== undefined));
+  const meant = new Set(
+    findings.map((finding) => siblingPath(finding)).filter((place) => place !== undefined),
+  );
   const known = new Set(source.problems.map((problem) => problem.path));
   const problems: Problem[] = [];
   for (const finding of findings) {
@@ -74,8 +80,12 @@ function siblingPath({ path, meant }: Finding): string | undefined {
 }
 
 function notAMap(source: Source): Problem {
-  const found = source.value === null ? "the file is empty" : `expected a map, found ${describeValue(source.value)}`;
-  return source.place({ path: [], message: `${found}; write "listen: 8080" and "backends: [http://HOST:PORT]"` });
+  const found =
+    source.value === null ? "the file is empty" : `expected a map, found ${describeValue(source.value)}`;
+  return source.place({
+    path: [],
+    message: `${found}; write "listen: 8080" and "backends: [http://HOST:PORT]"`,
+  });
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

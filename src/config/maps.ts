@@ -30,7 +30,8 @@ export function fieldMap(refused: ReadonlySet<string>): z.ZodType<Record<string,
     for (const [name, value] of Object.entries(written)) {
       const lower = name.toLowerCase();
       if (refused.has(lower)) refuse(context, name, "is set by Evener itself; remove it");
-      if (Object.hasOwn(fields, lower)) refuse(context, name, "is there twice; names are the same in any case");
+      if (Object.hasOwn(fields, lower))
+        refuse(context, name, "is there twice; names are the same in any case");
       fields[lower] = value;
     }
     return fields;
@@ -41,7 +42,8 @@ export function fieldMap(refused: ReadonlySet<string>): z.ZodType<Record<string,
 export function named<T>(what: string, keys: RegExp, value: z.ZodType<T>): z.ZodType<Record<string, T>> {
   return z.record(z.string(), value).transform((written, context) => {
     for (const name of Object.keys(written)) {
-      if (!keys.test(name)) refuse(context, name, `is not a ${what}'s name; write letters, digits, "_", "-" or "."`);
+      if (!keys.test(name))
+        refuse(context, name, `is not a ${what}'s name; write letters, digits, "_", "-" or "."`);
     }
     return written;
   });

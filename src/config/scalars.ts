@@ -4,8 +4,9 @@ import { readFileValue } from "./file-value.ts";
 import { describeValue } from "./problem.ts";
 
 /**
- * One value of the file. `title` names the kind in the reference ("duration, 1ms to 1h"); nodes of the JSON Schema
- * with a title are values, the others are structure. `json` says what may be written, `read` turns it into ours.
+ * One value of the file. `title` names the kind in the reference ("duration, 1ms to 1h"); nodes of the JSON
+ * Schema with a title are values, the others are structure. `json` says what may be written, `read` turns it
+ * into ours.
  */
 export function scalar<T>(
   title: string,
@@ -61,7 +62,8 @@ export function integer(min: number, max: number): z.ZodType<number> {
   const title = `whole number, ${min} to ${max}`;
   return scalar(title, { type: "integer", minimum: min, maximum: max }, (value) => {
     const read = numberOf(value);
-    if (read === undefined || !Number.isInteger(read)) return wrong(value, "a whole number", `${min} to ${max}`);
+    if (read === undefined || !Number.isInteger(read))
+      return wrong(value, "a whole number", `${min} to ${max}`);
     return within(read, min, max, String);
   });
 }
@@ -95,7 +97,7 @@ export function percent(): z.ZodType<number> {
     const match = typeof value === "string" ? PERCENT.exec(value) : null;
     if (match === null) return wrong(value, "a percentage", "such as 20%");
     const share = Number(match[1]) / 100;
-    return share <= 1 ? share : new Wrong(`${value} is too much; at most 100%`);
+    return share <= 1 ? share : new Wrong(`${match[0]} is too much; at most 100%`);
   });
 }
 

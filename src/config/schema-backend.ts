@@ -22,16 +22,23 @@ const FIELDS_OF_THE_CONNECTION: ReadonlySet<string> = new Set([
 const backendObject = z
   .strictObject({
     url: backendUrl().describe("`http://host:port`; IPv6 addresses in brackets"),
-    id: text("text", { what: "an id", example: "gpu-1", pattern: /^[\w.:[\]-]{1,128}$/ }).optional()
-      .describe("its name in metrics, logs and commands; `host:port` when none is written; unique in the pool"),
+    id: text("text", { what: "an id", example: "gpu-1", pattern: /^[\w.:[\]-]{1,128}$/ })
+      .optional()
+      .describe(
+        "its name in metrics, logs and commands; `host:port` when none is written; unique in the pool",
+      ),
     weight: number(0.001, 1_000_000).prefault(1).describe("its share of the work, relative to the others"),
-    limit: integer(1, 1_000_000).optional()
+    limit: integer(1, 1_000_000)
+      .optional()
       .describe("requests that it may have at once; never exceeded, the others wait; without it no limit"),
-    labels: textMap({ keys: /^[\w./-]{1,63}$/, what: "label", lengthMax: 256 }).prefault({})
+    labels: textMap({ keys: /^[\w./-]{1,63}$/, what: "label", lengthMax: 256 })
+      .prefault({})
       .describe("marks that routes can ask for, such as `{ gpu: h100 }`"),
-    priority: integer(0, 9).prefault(0)
+    priority: integer(0, 9)
+      .prefault(0)
       .describe("0 is used first; higher numbers take over as `failover` says"),
-    headers: fieldMap(FIELDS_OF_THE_CONNECTION).prefault({})
+    headers: fieldMap(FIELDS_OF_THE_CONNECTION)
+      .prefault({})
       .describe("set on every request and probe to this backend, such as an API key"),
     engine: text("auto or text", { what: "an engine", example: "vllm", pattern: /^[a-z][a-z0-9_.-]{0,31}$/ })
       .prefault("auto")

@@ -7,23 +7,33 @@ import { duration, integer, number, offOr, percent, scalar, text, Wrong, wrong }
 export const healthSchema: z.ZodType<HealthConfig | null> = offOr(
   z
     .strictObject({
-      kind: z.enum(["http", "tcp"]).prefault("http")
-        .describe("`http` sends a GET, `tcp` only connects"),
+      kind: z.enum(["http", "tcp"]).prefault("http").describe("`http` sends a GET, `tcp` only connects"),
       path: text("auto or path", { what: "auto or a path", example: "/health", pattern: /^auto$|^\/[!-~]*$/ })
-        .prefault("auto").describe("what a probe asks for; `auto` is what the engine is known to answer"),
-      interval: duration(100, 3_600_000).prefault("2s").describe("time between probes of a backend that is up"),
+        .prefault("auto")
+        .describe("what a probe asks for; `auto` is what the engine is known to answer"),
+      interval: duration(100, 3_600_000)
+        .prefault("2s")
+        .describe("time between probes of a backend that is up"),
       timeout: duration(10, 300_000).prefault("1s").describe("a probe that takes longer has failed"),
       rise: integer(1, 100).prefault(2).describe("passes in a row that bring a backend back"),
       fall: integer(1, 100).prefault(3).describe("failures in a row that take a backend down"),
-      down_interval: duration(100, 3_600_000).prefault("1s")
+      down_interval: duration(100, 3_600_000)
+        .prefault("1s")
         .describe("time between probes of a backend that is down"),
-      jitter: percent().prefault("10%")
+      jitter: percent()
+        .prefault("10%")
         .describe("each interval is moved by up to this part of itself, so that probes do not come in step"),
-      expect: z.strictObject({
-        status: statuses().prefault("200-399").describe("a status or ranges that pass, such as `200,204-299`"),
-        body: text("text", { what: "a text", example: `"ok"` }).optional()
-          .describe("the answer must contain this text; without it any body passes"),
-      }).prefault({}).describe("what a passing answer of an `http` probe looks like"),
+      expect: z
+        .strictObject({
+          status: statuses()
+            .prefault("200-399")
+            .describe("a status or ranges that pass, such as `200,204-299`"),
+          body: text("text", { what: "a text", example: `"ok"` })
+            .optional()
+            .describe("the answer must contain this text; without it any body passes"),
+        })
+        .prefault({})
+        .describe("what a passing answer of an `http` probe looks like"),
       concurrency: integer(1, 1000).prefault(16).describe("probes of this pool that run at once, at most"),
     })
     .transform((written): HealthConfig => ({
@@ -55,9 +65,12 @@ export const outlierSchema: z.ZodType<OutlierConfig | null> = offOr(
   z
     .strictObject({
       consecutive: integer(1, 32).prefault(5).describe("failures in a row that eject a backend"),
-      failures: integer(1, 32).prefault(10).describe("so many failures among the last `of` outcomes eject, too"),
+      failures: integer(1, 32)
+        .prefault(10)
+        .describe("so many failures among the last `of` outcomes eject, too"),
       of: integer(1, 32).prefault(20).describe("outcomes that `failures` looks back on"),
-      ejection: duration(100, 3_600_000).prefault("10s")
+      ejection: duration(100, 3_600_000)
+        .prefault("10s")
         .describe("length of the first ejection; doubles with every further one"),
       ejection_max: duration(100, 86_400_000).prefault("300s").describe("longest ejection"),
       ejected_max: percent().prefault("50%").describe("part of the pool that may be ejected at once"),
@@ -87,13 +100,17 @@ export const outlierSchema: z.ZodType<OutlierConfig | null> = offOr(
 export const slowdownSchema: z.ZodType<SlowdownConfig | null> = offOr(
   z
     .strictObject({
-      tolerance: number(1.1, 100).prefault(2)
+      tolerance: number(1.1, 100)
+        .prefault(2)
         .describe("so many times slower than its peers, or than its own past, is still normal"),
-      useless: number(2, 10_000).prefault(20).describe("so many times slower is useless: the backend is ejected"),
+      useless: number(2, 10_000)
+        .prefault(20)
+        .describe("so many times slower is useless: the backend is ejected"),
     })
     .transform((written, context): SlowdownConfig => {
       if (written.useless <= written.tolerance) {
-        const message = `${written.useless} is not above tolerance (${written.tolerance}); write a larger number`;
+        const { tolerance, useless } = written;
+        const message = `${useless} is not above tolerance (${tolerance}); write a larger number`;
         context.addIssue({ code: "custom", path: ["useless"], message });
       }
       return written;

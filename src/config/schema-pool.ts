@@ -16,20 +16,26 @@ import {
 /** One pool without its name, which is its key in `pools`. */
 export const poolSchema: z.ZodType<UnnamedPool> = z
   .strictObject({
-    policy: policySchema.prefault("auto").describe("how a backend is chosen; its options stand beside `name`"),
+    policy: policySchema
+      .prefault("auto")
+      .describe("how a backend is chosen; its options stand beside `name`"),
     backends: backendList().describe("the model servers; each is a URL or a map with `url`"),
     health: healthSchema.prefault({}).describe("active probes; with `off` only outcomes of real work count"),
-    agent_check: agentCheckSchema.prefault("off")
+    agent_check: agentCheckSchema
+      .prefault("off")
       .describe("asks an agent beside each backend how it is (HAProxy's agent-check lines)"),
     outlier: outlierSchema.prefault({}).describe("ejects backends whose real work fails"),
     slowdown: slowdownSchema.prefault({}).describe("gives slow backends less work"),
-    slow_start: offOr(duration(100, 3_600_000)).prefault("30s")
+    slow_start: offOr(duration(100, 3_600_000))
+      .prefault("30s")
       .describe("a backend that is new or came back gets its full share only after this time"),
     session: sessionSchema.prefault("off").describe("keeps the requests with one key on one backend"),
     queue: queueSchema.prefault({}).describe("where requests wait when every backend is at its limit"),
     retry: retrySchema.prefault({}).describe("failed requests that can still be saved go to another backend"),
     timeouts: timeoutsSchema.prefault({}).describe("how long a backend may take"),
-    failover: z.enum(["down", "full"]).prefault("down")
+    failover: z
+      .enum(["down", "full"])
+      .prefault("down")
       .describe("the next priority takes over when all above are `down`, or already when they are `full`"),
     connections: connectionsSchema.prefault({}).describe("kept-alive connections to the backends"),
   })

@@ -5,15 +5,27 @@ import { fieldMap, textMap } from "./maps.ts";
 import { text } from "./scalars.ts";
 
 const HOST = /^(?:\*\.)?[A-Za-z0-9_](?:[\w.-]{0,252})$|^\[[0-9a-fA-F:.]+\]$/;
-const method = text("text", { what: "a method", example: "GET or POST, in capitals", pattern: /^[A-Z-]{1,32}$/ });
+const method = text("text", {
+  what: "a method",
+  example: "GET or POST, in capitals",
+  pattern: /^[A-Z-]{1,32}$/,
+});
 
 const matchSchema = z
   .strictObject({
-    host: text("text", { what: "a host", example: "api.example.com or *.example.com (no port)", pattern: HOST })
-      .optional().describe("a host, or `*.example.com` for every name below it; without it every host"),
+    host: text("text", {
+      what: "a host",
+      example: "api.example.com or *.example.com (no port)",
+      pattern: HOST,
+    })
+      .optional()
+      .describe("a host, or `*.example.com` for every name below it; without it every host"),
     path: text("path", { what: "a path", example: "/v1/ (it starts with a slash)", pattern: /^\/[!-~]*$/ })
-      .prefault("/").describe("a path prefix"),
-    method: z.union([method.transform((one) => [one]), z.array(method).min(1)]).optional()
+      .prefault("/")
+      .describe("a path prefix"),
+    method: z
+      .union([method.transform((one) => [one]), z.array(method).min(1)])
+      .optional()
       .describe("a method or a list of them; without it every method"),
     header: fieldMap(new Set()).prefault({}).describe("headers that must be there with exactly this value"),
   })
@@ -23,13 +35,15 @@ const matchSchema = z
   });
 
 /** Which requests go to which pool. */
-export const routeSchema: z.ZodType<RouteConfig> = z
-  .strictObject({
-    match: matchSchema.prefault({}).describe("all that is written must match; without it every request does"),
-    pool: text("text", { what: "a pool's name", example: "default" }).describe("a name of `pools`"),
-    labels: textMap({ keys: /^[\w./-]{1,63}$/, what: "label", lengthMax: 256 }).prefault({})
-      .describe("only backends with all of these labels are used"),
-    replay: z.enum(["auto", "always", "never"]).prefault("auto")
-      .describe("may a request be sent twice? `auto`: where HTTP or the LLM API allows it"),
-    class: z.enum(["high", "normal", "low"]).prefault("normal").describe("who leaves the queue first"),
-  });
+export const routeSchema: z.ZodType<RouteConfig> = z.strictObject({
+  match: matchSchema.prefault({}).describe("all that is written must match; without it every request does"),
+  pool: text("text", { what: "a pool's name", example: "default" }).describe("a name of `pools`"),
+  labels: textMap({ keys: /^[\w./-]{1,63}$/, what: "label", lengthMax: 256 })
+    .prefault({})
+    .describe("only backends with all of these labels are used"),
+  replay: z
+    .enum(["auto", "always", "never"])
+    .prefault("auto")
+    .describe("may a request be sent twice? `auto`: where HTTP or the LLM API allows it"),
+  class: z.enum(["high", "normal", "low"]).prefault("normal").describe("who leaves the queue first"),
+});

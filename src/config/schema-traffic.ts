@@ -26,15 +26,25 @@ export const sessionSchema: z.ZodType<SessionConfig | null> = offOr(
     z
       .strictObject({
         key: sessionKey().describe(
-          "`cookie` (Evener's own, signed), `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD`, `path` or `client_ip`",
+          "`cookie` (Evener's own, signed), `header:NAME`, `cookie:NAME`, `query:NAME`, " +
+            "`body:FIELD`, `path` or `client_ip`",
         ),
-        ttl: duration(1000, 31_536_000_000).optional()
+        ttl: duration(1000, 31_536_000_000)
+          .optional()
           .describe("life of the cookie, `1h` if nothing is written; only with `key: cookie`"),
-        cookie_name: text("text", { what: "a cookie's name", example: "evener_session", pattern: COOKIE_NAME })
+        cookie_name: text("text", {
+          what: "a cookie's name",
+          example: "evener_session",
+          pattern: COOKIE_NAME,
+        })
           .optional()
           .describe("name of the cookie, `evener_session` if nothing is written; only with `key: cookie`"),
-        when_full: z.enum(["spill", "wait"]).prefault(SESSION_DEFAULTS.whenFull)
-          .describe("its backend is at its limit: `spill` to another for this request, or `wait` in the queue"),
+        when_full: z
+          .enum(["spill", "wait"])
+          .prefault(SESSION_DEFAULTS.whenFull)
+          .describe(
+            "its backend is at its limit: `spill` to another for this request, or `wait` in the queue",
+          ),
       })
       .transform((written, context): SessionConfig => {
         for (const name of ["ttl", "cookie_name"] as const) {
@@ -68,13 +78,25 @@ export const retrySchema: z.ZodType<RetryConfig | null> = offOr(
     .strictObject({
       attempts: integer(1, 10).prefault(2).describe("tries of one request, the first included"),
       budget: percent().prefault("20%").describe("retries may be this part of the requests of the last 10 s"),
-      budget_min_per_second: number(0, 1_000_000).prefault(1).describe("retries a second that are always allowed"),
-      on: z.array(condition()).max(32).prefault(["connect_failure", "reset", 502, 503, 504]).describe(
-        "what is tried again: `connect_failure`, `reset`, `first_byte_timeout`, `http_5xx` or statuses 400 to 599",
-      ),
-      body_max: size(0, 1_073_741_824).prefault("1MiB")
-        .describe("request bytes that are kept to be sent again; a larger request is not retried once it was sent"),
-      backoff: duration(0, 60_000).prefault("25ms").describe("pause before the first retry; doubles, with jitter"),
+      budget_min_per_second: number(0, 1_000_000)
+        .prefault(1)
+        .describe("retries a second that are always allowed"),
+      on: z
+        .array(condition())
+        .max(32)
+        .prefault(["connect_failure", "reset", 502, 503, 504])
+        .describe(
+          "what is tried again: `connect_failure`, `reset`, `first_byte_timeout`, `http_5xx` or " +
+            "statuses 400 to 599",
+        ),
+      body_max: size(0, 1_073_741_824)
+        .prefault("1MiB")
+        .describe(
+          "request bytes that are kept to be sent again; a larger request is not retried once it was sent",
+        ),
+      backoff: duration(0, 60_000)
+        .prefault("25ms")
+        .describe("pause before the first retry; doubles, with jitter"),
       backoff_max: duration(0, 300_000).prefault("1s").describe("longest pause"),
     })
     .transform((written): RetryConfig => ({
@@ -92,7 +114,8 @@ export const retrySchema: z.ZodType<RetryConfig | null> = offOr(
 export const timeoutsSchema: z.ZodType<TimeoutsConfig> = z
   .strictObject({
     connect: duration(10, 300_000).prefault("1s").describe("to connect to a backend"),
-    first_byte: duration(10, 86_400_000).prefault("600s")
+    first_byte: duration(10, 86_400_000)
+      .prefault("600s")
       .describe("from the whole request sent to the first byte of the answer; long prompts take long"),
     idle: duration(10, 86_400_000).prefault("60s").describe("between two pieces of an answer"),
   })
@@ -104,7 +127,8 @@ export const timeoutsSchema: z.ZodType<TimeoutsConfig> = z
 export const connectionsSchema: z.ZodType<ConnectionsConfig> = z
   .strictObject({
     idle_max: integer(0, 65_535).prefault(256).describe("unused connections kept to one backend"),
-    idle_timeout: duration(100, 3_600_000).prefault("30s")
+    idle_timeout: duration(100, 3_600_000)
+      .prefault("30s")
       .describe("an unused connection is closed after this time; keep it below the backend's own"),
   })
   .transform((written): ConnectionsConfig => {
@@ -114,7 +138,12 @@ export const connectionsSchema: z.ZodType<ConnectionsConfig> = z
 type Condition = number | (typeof CONDITIONS)[number];
 
 function condition(): z.ZodType<Condition> {
-  const json = { anyOf: [{ type: "string", enum: CONDITIONS }, { type: "integer", minimum: 400, maximum: 599 }] };
+  const json = {
+    anyOf: [
+      { type: "string", enum: CONDITIONS },
+      { type: "integer", minimum: 400, maximum: 599 },
+    ],
+  };
   return scalar("condition or status", json, (value) => {
     const word = CONDITIONS.find((name) => name === value);
     if (word !== undefined) return word;

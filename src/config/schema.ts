@@ -34,11 +34,19 @@ const limitsSchema = z
     header_bytes: size(1024, 1_048_576).prefault("64KiB").describe("all headers of a request; beyond it 431"),
     header_count: integer(16, 1024).prefault(128).describe("headers of a request; beyond it 431"),
     uri_bytes: size(1024, 1_048_576).prefault("16KiB").describe("the request target; beyond it 414"),
-    body_bytes: size(0, 1_099_511_627_776).prefault(0).describe("a request's body; beyond it 413; 0 = no limit"),
-    connections: integer(1, 1_000_000).prefault(10_000).describe("client connections, all listeners together"),
+    body_bytes: size(0, 1_099_511_627_776)
+      .prefault(0)
+      .describe("a request's body; beyond it 413; 0 = no limit"),
+    connections: integer(1, 1_000_000)
+      .prefault(10_000)
+      .describe("client connections, all listeners together"),
     header_timeout: duration(100, 600_000).prefault("10s").describe("for a request's headers to arrive"),
-    keep_alive: duration(100, 3_600_000).prefault("75s").describe("an unused client connection is closed after it"),
-    body_progress: duration(100, 3_600_000).prefault("60s").describe("between two pieces of a request's body"),
+    keep_alive: duration(100, 3_600_000)
+      .prefault("75s")
+      .describe("an unused client connection is closed after it"),
+    body_progress: duration(100, 3_600_000)
+      .prefault("60s")
+      .describe("between two pieces of a request's body"),
   })
   .transform((written): LimitsConfig => ({
     headerBytesMax: written.header_bytes,
@@ -53,24 +61,56 @@ const limitsSchema = z
 
 /** The whole file. Nothing is exported as a map of keys: the JSON Schema of it is what others walk over. */
 export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
-  listen: bind().optional().describe("short for `listeners` with one entry: a port (all addresses) or `host:port`"),
-  backends: backendList().optional().describe("short for `pools.default.backends` and one route for every request"),
-  listeners: z.array(listenerSchema).min(1).transform(refuseTwins).optional().describe("where requests come in"),
+  listen: bind()
+    .optional()
+    .describe("short for `listeners` with one entry: a port (all addresses) or `host:port`"),
+  backends: backendList()
+    .optional()
+    .describe("short for `pools.default.backends` and one route for every request"),
+  listeners: z
+    .array(listenerSchema)
+    .min(1)
+    .transform(refuseTwins)
+    .optional()
+    .describe("where requests come in"),
   threads: threads().prefault("auto").describe("data threads; `auto` and 0 run everything in one thread"),
-  access_log: accessLog().prefault("stdout").describe("one JSON line a request: to `stdout`, nowhere or to a file"),
-  log: z.strictObject({
-    level: z.enum(["fatal", "error", "warn", "info", "debug", "trace"]).prefault("info")
-      .describe("what Evener says about itself, and everything above it"),
-  }).prefault({}).describe("Evener's own log, on stderr"),
+  access_log: accessLog()
+    .prefault("stdout")
+    .describe("one JSON line a request: to `stdout`, nowhere or to a file"),
+  log: z
+    .strictObject({
+      level: z
+        .enum(["fatal", "error", "warn", "info", "debug", "trace"])
+        .prefault("info")
+        .describe("what Evener says about itself, and everything above it"),
+    })
+    .prefault({})
+    .describe("Evener's own log, on stderr"),
   pools: named("pool", POOL_NAME, poolSchema).optional().describe("groups of backends that do the same work"),
-  routes: z.array(routeSchema).min(1).optional()
-    .describe("the first route that matches is taken; without routes every request goes to the only pool, or to `default`"),
+  routes: z
+    .array(routeSchema)
+    .min(1)
+    .optional()
+    .describe(
+      "the first route that matches is taken; without routes every request goes to the only pool, " +
+        "or to `default`",
+    ),
   admin: offOr(adminSchema).prefault({}).describe("status page, metrics and API for operators"),
-  drain: z.strictObject({
-    timeout: duration(0, 86_400_000).prefault("30s").describe("open streams are cut after this time"),
-  }).prefault({}).describe("what happens on SIGTERM: nothing new is taken, open streams go on"),
-  session_keys: z.array(secret()).min(1).max(2).optional()
-    .describe("secrets that sign session cookies: the first signs, both are accepted; without them one is made and kept"),
+  drain: z
+    .strictObject({
+      timeout: duration(0, 86_400_000).prefault("30s").describe("open streams are cut after this time"),
+    })
+    .prefault({})
+    .describe("what happens on SIGTERM: nothing new is taken, open streams go on"),
+  session_keys: z
+    .array(secret())
+    .min(1)
+    .max(2)
+    .optional()
+    .describe(
+      "secrets that sign session cookies: the first signs, both are accepted; without them one is " +
+        "made and kept",
+    ),
   limits: limitsSchema.prefault({}).describe("what clients may cost"),
 });
 
@@ -96,7 +136,8 @@ export type AccessLogWritten = { kind: "stdout" | "off" } | { kind: "file"; path
 function threads(): z.ZodType<0> {
   return scalar("auto or 0", { enum: ["auto", 0] }, (value) => {
     if (value === "auto" || value === 0 || value === "0") return 0;
-    if (/^[1-9]\d*$/.test(String(value))) return new Wrong("data threads come with a later version; write auto");
+    if (/^[1-9]\d*$/.test(String(value)))
+      return new Wrong("data threads come with a later version; write auto");
     return wrong(value, "auto or 0", "auto");
   });
 }
@@ -111,15 +152,27 @@ function accessLog(): z.ZodType<AccessLogWritten> {
   });
   const file = text("text", { what: "a file's path", example: "/var/log/evener/access.log" });
   const map = z.strictObject({ file: file.describe("path of the file; lines are appended") });
-  return z.union([word, map.transform((written): AccessLogWritten => ({ kind: "file", path: written.file }))]);
+  return z.union([
+    word,
+    map.transform((written): AccessLogWritten => ({ kind: "file", path: written.file })),
+  ]);
 }
 
 function refuseTwins(listeners: { bind: BindConfig }[], context: z.RefinementCtx): { bind: BindConfig }[] {
   const seen = new Set<string>();
-  for (const [index, { bind: { host, port } }] of listeners.entries()) {
+  for (const [
+    index,
+    {
+      bind: { host, port },
+    },
+  ] of listeners.entries()) {
     const address = `${host} ${port}`;
     if (port !== 0 && seen.has(address)) {
-      context.addIssue({ code: "custom", path: [index, "bind"], message: "is there twice; remove one of them" });
+      context.addIssue({
+        code: "custom",
+        path: [index, "bind"],
+        message: "is there twice; remove one of them",
+      });
     }
     seen.add(address);
   }

@@ -1,4 +1,4 @@
-import type { Document, Node, Pair } from "yaml";
+import type { Alias, Document, Node, Pair } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 
 import { expandVariables } from "./environment.ts";
@@ -31,7 +31,11 @@ export class Source {
   /** Puts a finding at its place; where the path is not in the file, at the deepest part that is. */
   place(finding: Finding): Problem {
     const { path, message, hint, code } = finding;
-    const problem = { ...this.#position(this.#offsetOf(path, finding.at ?? "value")), path: formatPath(path), message };
+    const problem = {
+      ...this.#position(this.#offsetOf(path, finding.at ?? "value")),
+      path: formatPath(path),
+      message,
+    };
     return { ...problem, ...(hint === undefined ? {} : { hint }), ...(code === undefined ? {} : { code }) };
   }
 
@@ -58,24 +62,31 @@ export class Source {
   #toValue(node: Node | null, path: Path, depth: number): unknown {
     this.#nodes++;
     if (depth > DEPTH_MAX) return this.#refuse(node, path, `is nested more than ${DEPTH_MAX} deep`);
-    if (this.#nodes > NODES_MAX) return this.#refuse(node, path, `has more than ${NODES_MAX} values`);
-    if (isAlias(node)) {
-      this.#aliases++;
-      if (this.#aliases > ALIASES_MAX) return this.#refuse(node, path, `more than ${ALIASES_MAX} aliases are used`);
-      const target = node.resolve(this.#document!);
-      if (target === undefined) return this.#refuse(node, path, `there is no anchor "&${node.source}" before this`);
-      return this.#toValue(target, path, depth + 1);
+    if (this.#nodes > NODES_MAX) {
+      if (this.#nodes === NODES_MAX + 1)
+        this.#refuse(node, path, `more than ${NODES_MAX} values are written`);
+      return undefined;
     }
+    if (isAlias(node)) return this.#toAliased(node, path, depth);
     if (isMap(node)) return this.#toMap(node.items, path, depth);
     if (isSeq(node)) {
-      const items: unknown[] = [];
-      for (const [index, item] of node.items.entries()) {
-        items.push(this.#toValue(item as Node, [...path, index], depth + 1));
-      }
-      return items;
+      return node.items.map((item, index) => this.#toValue(item as Node, [...path, index], depth + 1));
     }
     if (!isScalar(node)) return null;
     return typeof node.value === "string" ? this.#expand(node.value, node, path) : node.value;
+  }
+
+  #toAliased(node: Alias, path: Path, depth: number): unknown {
+    this.#aliases++;
+    if (this.#aliases > ALIASES_MAX) {
+      if (this.#aliases === ALIASES_MAX + 1)
+        this.#refuse(node, path, `more than ${ALIASES_MAX} aliases are used`);
+      return undefined;
+    }
+    const target = node.resolve(this.#document!);
+    if (target === undefined)
+      return this.#refuse(node, path, `there is no anchor "&${node.source}" before this`);
+    return this.#toValue(target, path, depth + 1);
   }
 
   #toMap(pairs: readonly Pair[], path: Path, depth: number): Record<string, unknown> {
@@ -93,7 +104,8 @@ export class Source {
       map[key] = this.#toValue(pair.value as Node | null, [...path, key], depth + 1);
     }
     const { file } = map;
-    if (typeof file === "string" && pairs.length === 1) noteFileValue(map, () => this.#outside.readFile(file));
+    if (typeof file === "string" && pairs.length === 1)
+      noteFileValue(map, () => this.#outside.readFile(file));
     return map;
   }
 
@@ -115,7 +127,9 @@ export class Source {
         offset = node?.range?.[0] ?? offset;
         continue;
       }
-      const pair: Pair | undefined = isMap(owner) ? owner.items.find((one) => keyOf(one) === String(part)) : undefined;
+      const pair: Pair | undefined = isMap(owner)
+        ? owner.items.find((one) => keyOf(one) === String(part))
+        : undefined;
       if (pair === undefined) break;
       node = pair.value as Node | null;
       const isKeyWanted = at === "key" && index === path.length - 1;
@@ -131,7 +145,6 @@ export class Source {
   }
 
   #refuse(node: Node | null, path: Path, message: string): undefined {
-    // One is enough: the limits would be passed again by every value that follows.
     if (this.problems.length < REFUSALS_MAX) this.#report(node?.range?.[0] ?? 0, path, message);
     return undefined;
   }
@@ -161,11 +174,11 @@ const ALIASES_MAX = 100;
 const REFUSALS_MAX = 100;
 
 function keyOf(pair: Pair): string | undefined {
-  return isScalar(pair.key) ? String(pair.key.value ?? "") : undefined;
+  return isScalar<string | number | boolean | null>(pair.key) ? String(pair.key.value ?? "") : undefined;
 }
 
 function yamlMessage(message: string): string {
   if (message.includes("call stack")) return `is nested more than ${DEPTH_MAX} deep`;
-  if (message.startsWith("Source contains multiple documents")) return "one document is expected; remove the second";
+  if (message.startsWith("Source contains multiple")) return "one document is expected; remove the second";
   return `not valid YAML: ${message.replace(/\s+/g, " ")}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The candidate nearest to what was written, or undefined when none is near: at most a third of the letters may be
- * wrong (one for short words).
+ * The candidate nearest to what was written, or undefined when none is near: at most a third of the letters
+ * may be wrong (one for short words).
  */
 export function nearest(written: string, candidates: Iterable<string>): string | undefined {
   const word = written.slice(0, WORD_LENGTH_MAX).toLowerCase();
@@ -23,8 +23,8 @@ export function didYouMean(written: string, candidates: Iterable<string>): strin
 }
 
 /**
- * Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`, no letter touched twice
- * (Damerau-Levenshtein, restricted form). O(length of a x length of b).
+ * Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`, no letter touched
+ * twice (Damerau-Levenshtein, restricted form). O(length of a x length of b).
  */
 export function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];

@@ -1,6 +1,8 @@
 import type { BatchingEngine, Sequence } from "./engine.ts";
 
-/** Turns an engine in real time: one timer a step, however many sequences are in it; none while it is idle. */
+/**
+ * Turns an engine in real time: one timer a step, however many sequences are in it; none while it is idle.
+ */
 export class EngineLoop {
   readonly #engine: BatchingEngine;
   readonly #onToken: (sequence: Sequence) => void;
@@ -39,7 +41,8 @@ export class EngineLoop {
   #end(): void {
     this.#engine.endStep(this.#onToken);
     if (this.#isStopped) return;
-    // Timers fire late by a millisecond or so; counting from when they were due keeps the engine at its speed.
+    // Timers fire late by a millisecond or so; counting from when they were due keeps the engine at its
+    // speed.
     this.#begin(Math.max(this.#dueMs, performance.now() - LATENESS_MS_MAX));
   }
 }

@@ -3,11 +3,12 @@ import { assert } from "../errors.ts";
 
 /**
  * A model of an LLM engine with continuous batching and chunked prefill, without time of its own.
- * Each step has one budget of tokens: running sequences decode one token each, what is left reads prompts in order
- * of arrival. So a first token waits for the prompts before it, and every long prompt slows everyone's decoding.
- * The caller turns it: `beginStep` says how long the step takes, `endStep` hands out its tokens.
+ * Each step has one budget of tokens: running sequences decode one token each, what is left reads prompts in
+ * order of arrival. So a first token waits for the prompts before it, and every long prompt slows everyone's
+ * decoding. The caller turns it: `beginStep` says how long the step takes, `endStep` hands out its tokens.
  * Source: the iteration-level scheduling of Orca (Yu et al., OSDI 2022), the chunked prefill of Sarathi-Serve
- * (Agrawal et al., OSDI 2024), the scheduling order of vLLM V1 (running first, then waiting, no preemption here).
+ * (Agrawal et al., OSDI 2024), the scheduling order of vLLM V1 (running first, then waiting, no preemption
+ * here).
  */
 export class BatchingEngine {
   readonly options: EngineOptions;
@@ -41,7 +42,9 @@ export class BatchingEngine {
     return this.#kvTokens / this.options.kvTokensMax;
   }
 
-  /** Puts a sequence at the end of the queue; undefined when `waitingMax` already wait. Both counts are >= 1. */
+  /**
+   * Puts a sequence at the end of the queue; undefined when `waitingMax` already wait. Both counts are >= 1.
+   */
   submit(promptTokens: number, outputTokens: number): Sequence | undefined {
     assert(promptTokens >= 1 && outputTokens >= 1, "a sequence has a prompt and an output");
     assert(promptTokens + outputTokens <= this.options.contextTokensMax, "a sequence fits into the context");
@@ -58,7 +61,10 @@ export class BatchingEngine {
     return sequence;
   }
 
-  /** Frees the place and the KV cache of a sequence at once, also in mid-step. One that has ended stays as it is. */
+  /**
+   * Frees the place and the KV cache of a sequence at once, also in mid-step. One that has ended stays as it
+   * is.
+   */
   cancel(sequence: Sequence): void {
     if (sequence.state === "waiting") this.#waiting.splice(this.#waiting.indexOf(sequence), 1);
     else if (sequence.state === "running") this.#free(sequence);
@@ -172,11 +178,12 @@ export interface EngineOptions {
 }
 
 /**
- * A small model on a small GPU. Measured in virtual time with the demo's workload (`workload.ts`: prompts of about
- * 645 tokens, about 60 output tokens; `engine.test.ts` verifies it):
- * - capacity: about 12 requests/s at slowness 1, 3 requests/s at slowness 4, so 27 for the fleet of two fast and one slow;
- * - 16 requests/s in equal thirds: 45 % on the fast ones, 180 % on the slow one, whose first tokens come about 0.4 s
- *   later with every second that passes;
+ * A small model on a small GPU. Measured in virtual time with the demo's workload (`workload.ts`: prompts of
+ * about 645 tokens, about 60 output tokens; `engine.test.ts` verifies it):
+ * - capacity: about 12 requests/s at slowness 1, 3 requests/s at slowness 4, so 27 for the fleet of two fast
+ *   and one slow;
+ * - 16 requests/s in equal thirds: 45 % on the fast ones, 180 % on the slow one, whose first tokens come
+ *   about 0.4 s later with every second that passes;
  * - 16 requests/s in proportion to speed: 60 % everywhere.
  */
 export const DEMO_ENGINE: EngineOptions = {

@@ -1,8 +1,8 @@
 import { type ModelServer, type ModelServerOptions, startModelServer } from "./model-server.ts";
 
 /**
- * Starts the three servers of the demo: one fast, one that is as fast but fails now and then, one four times slower.
- * With `basePort` they take the next free ports from there on, else any. Rejects when it finds none.
+ * Starts the three servers of the demo: one fast, one that is as fast but fails now and then, one four times
+ * slower. With `basePort` they take the next free ports from there on, else any. Rejects when it finds none.
  */
 export async function startDemoFleet(options: DemoFleetOptions): Promise<DemoFleet> {
   const servers: ModelServer[] = [];

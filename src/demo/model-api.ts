@@ -12,7 +12,9 @@ import {
 } from "./openai-request.ts";
 import { VllmMetrics } from "./vllm-metrics.ts";
 
-/** The routes of a demo model server over one engine: the generation API of OpenAI, and what vLLM adds to it. */
+/**
+ * The routes of a demo model server over one engine: the generation API of OpenAI, and what vLLM adds to it.
+ */
 export class ModelApi {
   readonly #options: ModelApiOptions;
   readonly #random: Random;
@@ -194,7 +196,10 @@ export class ModelApi {
 export interface ModelApiOptions {
   readonly name: string;
   readonly model: string;
-  /** Share of the requests that fail on purpose, 0..1: most get a 500 or a reset before the answer, a few in mid-answer. */
+  /**
+   * Share of the requests that fail on purpose, 0..1: most get a 500 or a reset before the answer, a few in
+   * mid-answer.
+   */
   readonly failureRate: number;
   readonly engine: EngineOptions;
 }

@@ -5,8 +5,8 @@ import { DEMO_ENGINE, type EngineOptions } from "./engine.ts";
 import { ModelApi, type ModelServerStats } from "./model-api.ts";
 
 /**
- * Starts a small model server that speaks the OpenAI API on `node:http`: a peer for Evener's own parser that shares
- * no line with it. Rejects with the system's error where the port is taken (`EADDRINUSE`).
+ * Starts a small model server that speaks the OpenAI API on `node:http`: a peer for Evener's own parser that
+ * shares no line with it. Rejects with the system's error where the port is taken (`EADDRINUSE`).
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
   const { name, slowness = 1, failureRate = 0, seed = 1, host = "127.0.0.1", port = 0 } = options;
@@ -31,7 +31,10 @@ export interface ModelServer {
   stats(): ModelServerStats;
   /** Stops listening, lets answers under way end for at most two seconds, cuts off the rest. */
   close(): Promise<void>;
-  /** As a crash: every connection is destroyed now, nothing listens any more. The port may be used again at once. */
+  /**
+   * As a crash: every connection is destroyed now, nothing listens any more. The port may be used again at
+   * once.
+   */
   kill(): void;
 }
 

@@ -1,9 +1,10 @@
 /** What the demo's model has to say; it begins again when it is through. One word is one token. */
-const PASSAGE = `An evener is a plain bar of ash, hung by its middle from the plough. At each end a horse leans into its collar,
-and the bar swings until both pull the same. The strong one feels no hurry, the slow one feels no shame, and the furrow
-comes out straight. When one of them stumbles, the bar tilts for a moment, the other takes a little more, and the
-driver hears only the chains. Nobody gives an order. The wood has no opinion about horses; it knows where the weight is,
-and it answers at once. So the field is done by evening, and in the stable both of them are equally tired.`;
+const PASSAGE = `An evener is a plain bar of ash, hung by its middle from the plough. At each end a
+horse leans into its collar, and the bar swings until both pull the same. The strong one feels no hurry,
+the slow one feels no shame, and the furrow comes out straight. When one of them stumbles, the bar tilts
+for a moment, the other takes a little more, and the driver hears only the chains. Nobody gives an
+order. The wood has no opinion about horses; it knows where the weight is, and it answers at once. So
+the field is done by evening, and in the stable both of them are equally tired.`;
 
 const WORDS: readonly string[] = PASSAGE.split(/\s+/);
 

@@ -1,6 +1,6 @@
 /**
- * The table of one second: a title, a header and a row a backend. Plain text; with `isColored`, trouble stands out.
- * Nothing is cut: long names widen their column.
+ * The table of one second: a title, a header and a row a backend. Plain text; with `isColored`, trouble
+ * stands out. Nothing is cut: long names widen their column.
  */
 export function formatLoadTable(rows: readonly LoadRow[], title: string, style: Style = PLAIN): string[] {
   const cells: Cell[][] = [HEADER.map((text) => ({ text }))];

@@ -1,4 +1,7 @@
-/** Counts and times of the demo's traffic, by backend and overall. Pure; memory is bounded by `VALUES_MAX` a row. */
+/**
+ * Counts and times of the demo's traffic, by backend and overall. Pure; memory is bounded by `VALUES_MAX` a
+ * row.
+ */
 export class TrafficTally {
   #overall: Row = newRow();
   #backends: Map<string, Row> = new Map();
@@ -19,8 +22,8 @@ export class TrafficTally {
   }
 
   /**
-   * No answer, an error, or one that broke off. `hadBegun`: `began` was called for it, so that it is not counted twice.
-   * Its time is no sample: a quick error is not a quick answer.
+   * No answer, an error, or one that broke off. `hadBegun`: `began` was called for it, so that it is not
+   * counted twice. Its time is no sample: a quick error is not a quick answer.
    */
   failed(backend: string, hadBegun: boolean): void {
     for (const row of [this.#overall, this.#rowOf(backend)]) {
@@ -34,7 +37,9 @@ export class TrafficTally {
     this.#dropped++;
   }
 
-  /** We left before the first byte, after `ageMs`: it would have taken at least this long, and counts as that. */
+  /**
+   * We left before the first byte, after `ageMs`: it would have taken at least this long, and counts as that.
+   */
   abandoned(ageMs: number): void {
     this.#abandoned++;
     keep(this.#overall.firstByteMs, ageMs);

@@ -20,7 +20,10 @@ export function startTraffic(options: TrafficOptions): Traffic {
 export interface Traffic {
   /** What happened since the last call, or since the start. */
   sample(): TrafficSample;
-  /** What happened since the start; requests that still wait for their first byte count as "at least this long". */
+  /**
+   * What happened since the start; requests that still wait for their first byte count as "at least this
+   * long".
+   */
   total(): TrafficSample;
   /** Sends nothing more, waits `drainMs` for answers under way, leaves the rest. */
   stop(): Promise<void>;
@@ -92,8 +95,9 @@ class OpenLoop implements Traffic {
 
   total(): TrafficSample {
     const intervalMs = performance.now() - this.#startedAtMs;
-    const ages = this.#exchanges.values().filter((exchange) => !exchange.hadBegun);
-    const report = this.#whole.report([...ages.map((exchange) => exchange.ageMs())]);
+    const agesMs: number[] = [];
+    for (const exchange of this.#exchanges) if (!exchange.hadBegun) agesMs.push(exchange.ageMs());
+    const report = this.#whole.report(agesMs);
     return { ...report, intervalMs, inFlight: this.#exchanges.size };
   }
 
@@ -160,7 +164,10 @@ class OpenLoop implements Traffic {
   }
 }
 
-/** What an exchange tells its owner: `began` at most once, then one of the other two exactly once, unless it was left. */
+/**
+ * What an exchange tells its owner: `began` at most once, then one of the other two exactly once, unless it
+ * was left.
+ */
 interface Listener {
   began(backend: string, firstByteMs: number): void;
   ended(backend: string, totalMs: number): void;
@@ -229,7 +236,8 @@ class Exchange {
   }
 
   #onError(request: ClientRequest): void {
-    // A kept-alive connection that closed just as we used it says nothing about the answer: once more, on another.
+    // A kept-alive connection that closed just as we used it says nothing about the answer: once more, on
+    // another.
     const mayResend = request.reusedSocket && !this.hadBegun && !this.#isResent && !this.#isSettled;
     if (!mayResend) return this.#settle(false);
     this.#isResent = true;

@@ -2,8 +2,8 @@ import type { BatchingEngine } from "./engine.ts";
 
 /**
  * The counters of a demo server, shown under vLLM's names, so that what reads vLLM reads the demo.
- * Source: vLLM 0.6 to 0.11 `/metrics`; `gpu_cache_usage_perc` is what `kv_cache_usage_perc` was called before V1,
- * and readers of both are around.
+ * Source: vLLM 0.6 to 0.11 `/metrics`; `gpu_cache_usage_perc` is what `kv_cache_usage_perc` was called before
+ * V1, and readers of both are around.
  */
 export class VllmMetrics {
   promptTokens = 0;

@@ -20,7 +20,10 @@ export const DEMO_WORKLOAD: Workload = {
   maxTokens: { min: 40, max: 80 },
 };
 
-/** Requests per second that three demo servers carry well when each gets its due, and not when each gets a third. */
+/**
+ * Requests per second that three demo servers carry well when each gets its due, and not when each gets a
+ * third.
+ */
 export const DEMO_REQUESTS_PER_SECOND = 16;
 
 /** The size of one request. */

@@ -156,7 +156,12 @@ interface Run {
 }
 
 /** Decodes in pieces of `step` bytes until the body is done, refused, or the text is used up. */
-function decode(framing: "none" | "length" | "chunked" | "close", length: number, text: string, step: number): Run {
+function decode(
+  framing: "none" | "length" | "chunked" | "close",
+  length: number,
+  text: string,
+  step: number,
+): Run {
   const run: Run = {
     decoder: new BodyDecoder(DEFAULT_LIMITS, "request"),
     last: 0,

@@ -1,5 +1,5 @@
-// One line a rule of the HTTP/1.1 specifications (S = message parsing, F = framing, N = what Node's own server
-// gets wrong or right), each tried whole, byte by byte, and with as little as the verdict needs.
+// One line a rule of the HTTP/1.1 specifications (S = message parsing, F = framing, N = found by
+// probing Node's own server), each tried whole and byte by byte.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { RequestHead, ResponseHead } from "../../src/http1/head.ts";
@@ -113,7 +113,11 @@ const REFUSED_REQUESTS: [string, string, number][] = [
   ["F2 chunked is not final", `${POST}Transfer-Encoding: chunked, gzip\r\n\r\n`, 400],
   ["F2 chunked twice", `${POST}Transfer-Encoding: chunked, chunked\r\n\r\n`, 400],
   ["F2 N two Transfer-Encoding lines", `${POST}${"Transfer-Encoding: chunked\r\n".repeat(2)}\r\n`, 400],
-  ["F2 chunked, then identity", `${POST}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n`, 400],
+  [
+    "F2 chunked, then identity",
+    `${POST}Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n`,
+    400,
+  ],
   ["F2 N empty element before chunked", `${POST}Transfer-Encoding: ,chunked\r\n\r\n`, 400],
   ["F2 empty element after chunked", `${POST}Transfer-Encoding: chunked,\r\n\r\n`, 400],
   ["F2 empty Transfer-Encoding", `${POST}Transfer-Encoding:\r\n\r\n`, 400],
@@ -170,23 +174,47 @@ const ACCEPTED_REQUESTS: [string, string, Partial<RequestHead>][] = [
   ["S8 empty path with a query", `GET http://a?b HTTP/1.1\r\n${H}\r\n`, { originTarget: "/?b", query: "b" }],
   ["S9 asterisk", `OPTIONS * HTTP/1.1\r\n${H}\r\n`, { targetForm: "asterisk", originTarget: "*" }],
   ["S9 OPTIONS absolute, empty path", `OPTIONS http://a HTTP/1.1\r\n${H}\r\n`, { originTarget: "*" }],
-  ["S10 authority", `CONNECT a:443 HTTP/1.1\r\n${H}\r\n`, { targetForm: "authority", host: "a:443", path: "" }],
+  [
+    "S10 authority",
+    `CONNECT a:443 HTTP/1.1\r\n${H}\r\n`,
+    { targetForm: "authority", host: "a:443", path: "" },
+  ],
   ["S13 empty value", `${GET}X:\r\n\r\n`, { count: 2 }],
   ["S14 obs-text in a value", `${GET}X: \xe9\r\n\r\n`, { count: 2 }],
-  ["S15 as many fields as allowed", `${GET}${"a: b\r\n".repeat(DEFAULT_LIMITS.headerCountMax - 1)}\r\n`, { count: 128 }],
+  [
+    "S15 as many fields as allowed",
+    `${GET}${"a: b\r\n".repeat(DEFAULT_LIMITS.headerCountMax - 1)}\r\n`,
+    { count: 128 },
+  ],
   ["S17 names with _ are kept", `${GET}X_Forwarded_For: a\r\n\r\n`, { count: 2 }],
   ["S18 N HTTP/1.2 is served as 1.1", `GET / HTTP/1.2\r\n${H}\r\n`, { minorVersion: 1 }],
   ["F1 chunked", `${POST}Transfer-Encoding: Chunked\r\n\r\n`, { isChunked: true, framing: "chunked" }],
   ["F6 length", `${POST}Content-Length:   42  \r\n\r\n`, { contentLength: 42, framing: "length" }],
-  ["F6 2^53-1", `${POST}Content-Length: 9007199254740991\r\n\r\n`, { contentLength: Number.MAX_SAFE_INTEGER }],
+  [
+    "F6 2^53-1",
+    `${POST}Content-Length: 9007199254740991\r\n\r\n`,
+    { contentLength: Number.MAX_SAFE_INTEGER },
+  ],
   ["F6 zero", `${POST}Content-Length: 0\r\n\r\n`, { contentLength: 0, framing: "none" }],
   ["F11 no length, no body", `${POST}\r\n`, { contentLength: -1, framing: "none" }],
-  ["C3 1.0 is never kept alive", `GET / HTTP/1.0\r\n${H}Connection: keep-alive\r\n\r\n`, { keepAlive: false }],
+  [
+    "C3 1.0 is never kept alive",
+    `GET / HTTP/1.0\r\n${H}Connection: keep-alive\r\n\r\n`,
+    { keepAlive: false },
+  ],
   ["C4 close", `${GET}Connection: Keep-Alive, CLOSE\r\n\r\n`, { keepAlive: false, connectionOptions: null }],
-  ["P2 options", `${GET}Connection: ,Foo ,\tbar,\r\nConnection: te\r\n\r\n`, { connectionOptions: ["foo", "bar", "te"] }],
+  [
+    "P2 options",
+    `${GET}Connection: ,Foo ,\tbar,\r\nConnection: te\r\n\r\n`,
+    { connectionOptions: ["foo", "bar", "te"] },
+  ],
   ["P11 expectation", `${POST}Content-Length: 5\r\nExpect: 100-Continue\r\n\r\n`, { expectsContinue: true }],
   ["P11 expectation without a body", `${POST}Expect: 100-continue\r\n\r\n`, { expectsContinue: false }],
-  ["P11 ignored in 1.0", `POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: x\r\n\r\n`, { expectsContinue: false }],
+  [
+    "P11 ignored in 1.0",
+    `POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: x\r\n\r\n`,
+    { expectsContinue: false },
+  ],
   ["P12 upgrade", `${GET}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`, { upgrade: "websocket" }],
   ["P12 upgrade that Connection does not name", `${GET}Upgrade: websocket\r\n\r\n`, { upgrade: null }],
   ["P12 upgrade in 1.0", `GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n`, { upgrade: null }],
@@ -230,24 +258,59 @@ const ACCEPTED_RESPONSES: [string, string, string, Partial<ResponseHead>][] = [
   ["S6 reason with spaces", "GET", "HTTP/1.1 404 Not Found\r\n\r\n", { status: 404, reason: "Not Found" }],
   ["S6 empty reason", "GET", "HTTP/1.1 200 \r\n\r\n", { status: 200, reason: "" }],
   ["S6 no space before no reason", "GET", "HTTP/1.1 200\r\n\r\n", { status: 200, reason: "" }],
-  ["S18 HTTP/1.9", "GET", "HTTP/1.9 200 OK\r\nContent-Length: 1\r\n\r\n", { minorVersion: 1, keepAlive: true }],
+  [
+    "S18 HTTP/1.9",
+    "GET",
+    "HTTP/1.9 200 OK\r\nContent-Length: 1\r\n\r\n",
+    { minorVersion: 1, keepAlive: true },
+  ],
   ["S12 space before the colon", "GET", `${OK}Content-Length \t: 5\r\n\r\n`, { contentLength: 5 }],
   ["F1 chunked", "GET", `${OK}Transfer-Encoding: chunked\r\n\r\n`, { framing: "chunked", keepAlive: true }],
   ["F6 length", "GET", `${OK}Content-Length: 5\r\n\r\n`, { framing: "length", keepAlive: true }],
   ["F6 length 0", "GET", `${OK}Content-Length: 0\r\n\r\n`, { framing: "none", keepAlive: true }],
   ["F11 until close", "GET", `${OK}\r\n`, { framing: "close", keepAlive: false }],
   ["F10 HEAD with a length", "HEAD", `${OK}Content-Length: 5\r\n\r\n`, { framing: "none", keepAlive: true }],
-  ["F10 HEAD with chunked", "HEAD", `${OK}Transfer-Encoding: chunked\r\n\r\n`, { framing: "none", keepAlive: true }],
+  [
+    "F10 HEAD with chunked",
+    "HEAD",
+    `${OK}Transfer-Encoding: chunked\r\n\r\n`,
+    { framing: "none", keepAlive: true },
+  ],
   ["F10 HEAD with neither", "HEAD", `${OK}\r\n`, { framing: "none", keepAlive: true }],
   ["F10 204", "GET", "HTTP/1.1 204 No Content\r\n\r\n", { framing: "none", keepAlive: true }],
-  ["F10 204 with a length", "GET", "HTTP/1.1 204 A\r\nContent-Length: 5\r\n\r\n", { framing: "none", keepAlive: false }],
-  ["F10 204 with length 0", "GET", "HTTP/1.1 204 A\r\nContent-Length: 0\r\n\r\n", { framing: "none", keepAlive: true }],
-  ["F10 304 with a length", "GET", "HTTP/1.1 304 A\r\nContent-Length: 5\r\n\r\n", { framing: "none", keepAlive: true }],
+  [
+    "F10 204 with a length",
+    "GET",
+    "HTTP/1.1 204 A\r\nContent-Length: 5\r\n\r\n",
+    { framing: "none", keepAlive: false },
+  ],
+  [
+    "F10 204 with length 0",
+    "GET",
+    "HTTP/1.1 204 A\r\nContent-Length: 0\r\n\r\n",
+    { framing: "none", keepAlive: true },
+  ],
+  [
+    "F10 304 with a length",
+    "GET",
+    "HTTP/1.1 304 A\r\nContent-Length: 5\r\n\r\n",
+    { framing: "none", keepAlive: true },
+  ],
   ["F10 100", "POST", "HTTP/1.1 100 Continue\r\n\r\n", { status: 100, framing: "none" }],
-  ["F10 101", "GET", "HTTP/1.1 101 A\r\nConnection: upgrade\r\n\r\n", { framing: "none", connectionOptions: ["upgrade"] }],
+  [
+    "F10 101",
+    "GET",
+    "HTTP/1.1 101 A\r\nConnection: upgrade\r\n\r\n",
+    { framing: "none", connectionOptions: ["upgrade"] },
+  ],
   ["F10 2xx to CONNECT", "CONNECT", `${OK}Content-Length: 5\r\n\r\n`, { framing: "none" }],
   ["F10 4xx to CONNECT", "CONNECT", "HTTP/1.1 405 A\r\nContent-Length: 5\r\n\r\n", { framing: "length" }],
-  ["C3 HTTP/1.0", "GET", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", { framing: "length", keepAlive: false }],
+  [
+    "C3 HTTP/1.0",
+    "GET",
+    "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n",
+    { framing: "length", keepAlive: false },
+  ],
 ];
 
 describe("refused requests", () => {
@@ -272,7 +335,8 @@ describe("accepted requests", () => {
 describe("refused responses", () => {
   for (const [rule, text] of REFUSED_RESPONSES) {
     test(rule, () => {
-      for (const parser of refusals(text, () => new ResponseParser())) assert.equal(parser.error?.status, 502);
+      for (const parser of refusals(text, () => new ResponseParser()))
+        assert.equal(parser.error?.status, 502);
     });
   }
 });
@@ -301,8 +365,18 @@ describe("bytes", () => {
     ["S12 name", `${GET}A`, "A: b\r\n\r\n", (c: string) => tchar.test(c) || c === ":"],
     ["S14 value", `${GET}A: b`, "b\r\n\r\n", (c: string) => /^[\t\x20-\x7e\x80-\xff]$/u.test(c)],
     ["S7 host", "GET / HTTP/1.1\r\nHost: a", "1\r\n\r\n", (c: string) => /^[-._~0-9A-Za-z:]$/u.test(c)],
-    ["S6 path", "GET /a", `a HTTP/1.1\r\n${H}\r\n`, (c: string) => /^[!-~]$/u.test(c) && !/["#<>\\]/u.test(c)],
-    ["S6 query", "GET /a?", `a HTTP/1.1\r\n${H}\r\n`, (c: string) => /^[!-~]$/u.test(c) && !/["#<>]/u.test(c)],
+    [
+      "S6 path",
+      "GET /a",
+      `a HTTP/1.1\r\n${H}\r\n`,
+      (c: string) => /^[!-~]$/u.test(c) && !/["#<>\\]/u.test(c),
+    ],
+    [
+      "S6 query",
+      "GET /a?",
+      `a HTTP/1.1\r\n${H}\r\n`,
+      (c: string) => /^[!-~]$/u.test(c) && !/["#<>]/u.test(c),
+    ],
   ] as const) {
     test(place, () => {
       for (let byte = 0; byte < 256; byte++) {
@@ -324,7 +398,8 @@ function refusals<P extends AnyParser>(text: string, create: () => P): P[] {
   assert.equal(whole.parse(bytes, 0), FAILED);
   const dripped = create();
   let last = NEED_MORE;
-  for (let i = 0; i < bytes.length && last === NEED_MORE; i++) last = dripped.parse(bytes.subarray(i, i + 1), 0);
+  for (let i = 0; i < bytes.length && last === NEED_MORE; i++)
+    last = dripped.parse(bytes.subarray(i, i + 1), 0);
   assert.equal(last, FAILED);
   assert.equal(dripped.error?.code, whole.error?.code);
   return [whole, dripped];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { BodyDecoder } from "../../src/http1/body.ts";
 import type { MessageHead } from "../../src/http1/head.ts";
 import type { Http1Limits } from "../../src/http1/limits.ts";
@@ -11,7 +11,10 @@ import { chunkHead, LAST_CHUNK, statusLine } from "../../src/http1/writer.ts";
 const TCHARS = "!#$%&'*+-.^`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const token = textOf(TCHARS, 1, 20);
 const value = fc
-  .array(fc.integer({ min: 0x20, max: 0xff }).filter((code) => code !== 0x7f), { maxLength: 60 })
+  .array(
+    fc.integer({ min: 0x20, max: 0xff }).filter((code) => code !== 0x7f),
+    { maxLength: 60 },
+  )
   .map((codes) => String.fromCharCode(...codes).replaceAll(/^ +| +$/gu, ""));
 const target = textOf("abcXYZ019-._~!$&'()*+,;=:@/%[]|", 0, 60).map((text) => `/${text}`);
 const query = fc.option(textOf("abc=&?/%|{}\\", 0, 30), { nil: null });
@@ -26,7 +29,12 @@ const request = fc.record({
   query,
   host: fc.constantFrom("a", "Example.com:8080", "[::1]:80", "10.0.0.1"),
   fields: fc.array(field, { maxLength: 60 }),
-  body: fc.constantFrom("", "Content-Length: 7\r\n", "Transfer-Encoding: chunked\r\n", "Connection: close, x-a\r\n"),
+  body: fc.constantFrom(
+    "",
+    "Content-Length: 7\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Connection: close, x-a\r\n",
+  ),
 });
 const cuts = fc.array(fc.nat(), { maxLength: 12 });
 
@@ -89,13 +97,17 @@ describe("http1 properties", () => {
 
   test("what the chunk writer writes, the decoder reads, under any split", () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 5000 }), { maxLength: 20 }), cuts, (chunks, at) => {
-        const decoder = new BodyDecoder(DEFAULT_LIMITS, "request");
-        decoder.start("chunked", 0);
-        const { content, rest } = decodePieces(decoder, split(encodeChunks(chunks, null), at));
-        assert.deepEqual(content, Buffer.concat(chunks));
-        assert.equal(rest, 0);
-      }),
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 5000 }), { maxLength: 20 }),
+        cuts,
+        (chunks, at) => {
+          const decoder = new BodyDecoder(DEFAULT_LIMITS, "request");
+          decoder.start("chunked", 0);
+          const { content, rest } = decodePieces(decoder, split(encodeChunks(chunks, null), at));
+          assert.deepEqual(content, Buffer.concat(chunks));
+          assert.equal(rest, 0);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -103,12 +115,12 @@ describe("http1 properties", () => {
   test("pipelined requests come out one by one, however they are cut", () => {
     fc.assert(
       fc.property(fc.array(request, { minLength: 1, maxLength: 5 }), cuts, (list, at) => {
-        const bodyless = list.map((parts) => ({ ...parts, body: "" }));
+        const bodyless = list.map((parts) => ({ ...parts, body: "" as const }));
         const pieces = split(Buffer.from(bodyless.map(requestText).join(""), "latin1"), at);
         const parser = new RequestParser();
         const targets: string[] = [];
         for (const piece of pieces) {
-          for (let offset = 0; offset < piece.length; ) {
+          for (let offset = 0; offset < piece.length;) {
             offset = parser.parse(piece, offset);
             assert.notEqual(offset, FAILED, parser.error?.code);
             if (offset === NEED_MORE) break;
@@ -127,12 +139,19 @@ describe("http1 properties", () => {
  * however the bytes are cut. The seed and the round are in every failure.
  */
 describe("http1 fuzz", () => {
-  const ROUNDS = 200_000;
+  const DISTINCT_MIN = 200_000;
+  /** One mutation in ten makes a stream that has been. */
+  const ROUNDS = 230_000;
   const seed = Number(process.env["EVENER_FUZZ_SEED"] ?? 20_260_401);
   // Small ones, so that mutations reach them.
-  const limits: Http1Limits = { ...DEFAULT_LIMITS, headerBytesMax: 600, headerCountMax: 12, uriBytesMax: 200 };
+  const limits: Http1Limits = {
+    ...DEFAULT_LIMITS,
+    headerBytesMax: 600,
+    headerCountMax: 12,
+    uriBytesMax: 200,
+  };
 
-  test(`${ROUNDS} mutated streams`, () => {
+  test(`${DISTINCT_MIN} distinct mutated streams`, () => {
     const random = new Xorshift(seed);
     const outcomes = { messages: 0, waiting: 0, refused: 0 };
     const distinct = new Set<string>();
@@ -142,7 +161,8 @@ describe("http1 fuzz", () => {
       const bytes = mutate(sample, random);
       distinct.add(bytes.toString("latin1"));
       // To the parser it is meant for, but for one in sixteen: the other one refuses the first line.
-      const isResponse = sample.toString("latin1", 0, 4) === "HTTP" ? random.below(16) !== 0 : random.below(16) === 0;
+      const isResponse =
+        sample.toString("latin1", 0, 4) === "HTTP" ? random.below(16) !== 0 : random.below(16) === 0;
       try {
         const outcome = consume(bytes, isResponse, limits, null);
         outcomes[outcome.end] += 1;
@@ -155,7 +175,7 @@ describe("http1 fuzz", () => {
       }
     }
     // A fuzzer that repeats itself, or sees one outcome only, tests less than its number says.
-    assert.ok(distinct.size > ROUNDS * 0.8, `${distinct.size} distinct streams`);
+    assert.ok(distinct.size >= DISTINCT_MIN, `${distinct.size} distinct streams`);
     assert.ok(codes.size >= 30, `${codes.size} reasons of refusal: ${[...codes].join(" ")}`);
     for (const [name, count] of Object.entries(outcomes)) assert.ok(count > ROUNDS / 50, `${name}: ${count}`);
   });
@@ -169,7 +189,12 @@ interface StreamOutcome {
 }
 
 /** Reads a stream of messages to its end or its first error; in random pieces when there is a `random`. */
-function consume(bytes: Buffer, isResponse: boolean, limits: Http1Limits, random: Xorshift | null): StreamOutcome {
+function consume(
+  bytes: Buffer,
+  isResponse: boolean,
+  limits: Http1Limits,
+  random: Xorshift | null,
+): StreamOutcome {
   const parser = isResponse ? new ResponseParser(limits) : new RequestParser(limits);
   const decoder = new BodyDecoder(limits, isResponse ? "response" : "request");
   const outcome: StreamOutcome = { end: "waiting", messages: 0, code: null, contentBytes: 0 };
@@ -179,12 +204,12 @@ function consume(bytes: Buffer, isResponse: boolean, limits: Http1Limits, random
       outcome.contentBytes += end - start;
     },
   };
-  for (let from = 0; from < bytes.length; ) {
+  for (let from = 0; from < bytes.length;) {
     const to = random === null ? bytes.length : Math.min(bytes.length, from + 1 + random.below(40));
     // A copy, as a response parser may rewrite what it is given.
     const piece = Buffer.from(bytes.subarray(from, to));
     from = to;
-    for (let at = 0; at < piece.length; ) {
+    for (let at = 0; at < piece.length;) {
       const before = at;
       if (!decoder.isDone) {
         at = decoder.decode(piece, at, sink);
@@ -217,21 +242,51 @@ function startBody(head: MessageHead, decoder: BodyDecoder, outcome: StreamOutco
 
 const SAMPLES: readonly Buffer[] = [
   "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-  "GET /v1/models?x=1 HTTP/1.1\r\nHost: a.example:8080\r\nAccept: */*\r\nConnection: keep-alive, te\r\nTE: trailers\r\n\r\n",
-  "POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\nhello worldGET / HTTP/1.1\r\nHost: b\r\n\r\n",
-  'POST / HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b;c="d"\r\nhello\r\n1A\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX: y\r\n\r\n',
-  "OPTIONS * HTTP/1.0\r\n\r\nGET http://a/b HTTP/1.1\r\nHost: c\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+  "GET /v1/models?x=1 HTTP/1.1\r\nHost: a.example:8080\r\n" +
+    "Accept: */*\r\nConnection: keep-alive, te\r\nTE: trailers\r\n\r\n",
+  "POST /v1/chat HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n" +
+    "Expect: 100-continue\r\n\r\nhello worldGET / HTTP/1.1\r\nHost: b\r\n\r\n",
+  "POST / HTTP/1.1\r\nHost: [::1]:80\r\nTransfer-Encoding: chunked\r\n" +
+    '\r\n5;a=b;c="d"\r\nhello\r\n1A\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX: y\r\n\r\n',
+  "OPTIONS * HTTP/1.0\r\n\r\nGET http://a/b HTTP/1.1\r\n" +
+    "Host: c\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
   "\r\nCONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
-  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: x\r\n\r\nhelloHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-  "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie : a=b\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+  "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: x\r\n" +
+    "\r\nhelloHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+  "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" +
+    "Set-Cookie : a=b\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
   "HTTP/1.0 200 OK\r\nServer: old\r\n\r\nuntil the end",
-  "HTTP/1.1 204\r\n\r\nHTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 9\r\n\r\nHTTP/1.1 500 \r\nA:b\r\n\r\n",
+  "HTTP/1.1 204\r\n\r\nHTTP/1.1 304 Not Modified\r\n" +
+    "ETag: x\r\nContent-Length: 9\r\n\r\nHTTP/1.1 500 \r\nA:b\r\n\r\n",
 ].map((text) => Buffer.from(text, "latin1"));
 
 /** Bytes and words that matter to the grammar. */
 const SPLICES: readonly Buffer[] = [
-  ...["\r", "\n", "\r\n", "\r\n\r\n", " ", "\t", ":", ";", ",", "\0", "\x7f", "\xff", "0", "0x", "+", '"', "_", "#", "@"],
-  ...["Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Host: b\r\n", "HTTP/1.1", "chunked, ", "ffffffffffffffff"],
+  "\r",
+  "\n",
+  "\r\n",
+  "\r\n\r\n",
+  " ",
+  "\t",
+  ":",
+  ";",
+  ",",
+  "\0",
+  "\x7f",
+  "\xff",
+  "0",
+  "0x",
+  "+",
+  '"',
+  "_",
+  "#",
+  "@",
+  "Content-Length: 5\r\n",
+  "Transfer-Encoding: chunked\r\n",
+  "Host: b\r\n",
+  "HTTP/1.1",
+  "chunked, ",
+  "ffffffffffffffff",
   "a".repeat(700),
 ].map((text) => Buffer.from(text, "latin1"));
 
@@ -268,7 +323,8 @@ class Xorshift {
   #state: number;
 
   constructor(seed: number) {
-    this.#state = seed | 1;
+    // Zero is the one state that it never leaves.
+    this.#state = seed === 0 ? 1 : seed | 0;
   }
 
   below(bound: number): number {
@@ -282,7 +338,7 @@ class Xorshift {
 type RequestParts = typeof request extends fc.Arbitrary<infer Parts> ? Parts : never;
 
 function textOf(characters: string, minLength: number, maxLength: number): fc.Arbitrary<string> {
-  return fc.string({ unit: fc.constantFrom(...characters), minLength, maxLength });
+  return fc.string({ unit: fc.constantFrom(...characters.split("")), minLength, maxLength });
 }
 
 function fullTarget(parts: RequestParts): string {

@@ -45,7 +45,8 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
   {
     text: "listen: 1\nbackends: [a:1]\nhtml: 5\n",
     problems: [
-      "3:1: html: no such key; write one of listen, backends, listeners, threads, access_log, log, pools, routes, " +
+      "3:1: html: no such key; write one of listen, backends, listeners, threads, access_log, " +
+        "log, pools, routes, " +
         "admin, drain, session_keys, limits",
     ],
   },
@@ -55,12 +56,15 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
   },
   {
     text: "listen: [1\nbackends: [a:1]\n",
-    problems: ["2:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]"],
+    problems: [
+      "2:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
+    ],
   },
   {
     text: "listen: 1\nbackends: [a:1]\nlog: { level: ${LEVEL} }\n",
     problems: [
-      '3:16: not valid YAML: Unexpected flow-map-start at node end (inside { } and [ ] write "${NAME}" in quotes)',
+      "3:16: not valid YAML: Unexpected flow-map-start at node end (inside { } and [ ] write " +
+        '"${NAME}" in quotes)',
     ],
   },
   {
@@ -96,7 +100,8 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
   {
     text: "listeners:\n  - bind: localhost\n  - bnd: 1\n  - bind:\nbackends: [a:1]\n",
     problems: [
-      '2:11: listeners[0].bind: expected a port or host:port, found "localhost"; write 8080 or 127.0.0.1:8080',
+      '2:11: listeners[0].bind: expected a port or host:port, found "localhost"; write 8080 or ' +
+        "127.0.0.1:8080",
       '3:5: listeners[1].bnd: no such key; correct or remove it (did you mean "bind"?)',
       "4:5: listeners[2].bind: expected a port or host:port, found nothing; write 8080 or 127.0.0.1:8080",
     ],
@@ -106,11 +111,14 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
     problems: ["1:35: listeners[1].bind: is there twice; remove one of them"],
   },
   {
-    text: "listen: 1\nbackends:\n  - https://a:1\n  - http://u:p@h:1\n  - http://a:1/v1\n  - a\n  - 8000\n  - ftp://a:1\n",
+    text:
+      "listen: 1\nbackends:\n  - https://a:1\n  - http://u:p@h:1\n  - http://a:1/v1\n  - a\n" +
+      "  - 8000\n  - ftp://a:1\n",
     problems: [
       "3:5: backends[0]: TLS to backends comes with a later version; write http://host:port",
       `4:5: backends[1]: a user in a backend's URL is not sent; write "headers: { authorization: ... }"`,
-      "5:5: backends[2]: a backend's URL ends with the port: requests keep their own path; write http://host:port",
+      "5:5: backends[2]: a backend's URL ends with the port: requests keep their own path; write " +
+        "http://host:port",
       '6:5: backends[3]: expected a URL, found "a"; write http://host:port (a port is needed)',
       "7:5: backends[4]: expected a URL, found 8000; write http://10.0.0.1:8000",
       "8:5: backends[5]: backends are reached by http, not ftp; write http://host:port",
@@ -121,7 +129,9 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
     problems: ['4:5: backends[1]: the id "a:1" is there twice; give each backend an "id" of its own'],
   },
   {
-    text: "listen: 1\nbackends:\n  - { url: a:1, wieght: 2 }\n  - { url: b:1, weight: 0, limit: 1.5 }\n  - { weight: 1 }\n",
+    text:
+      "listen: 1\nbackends:\n  - { url: a:1, wieght: 2 }\n" +
+      "  - { url: b:1, weight: 0, limit: 1.5 }\n  - { weight: 1 }\n",
     problems: [
       '3:17: backends[0].wieght: no such key; correct or remove it (did you mean "weight"?)',
       "4:25: backends[1].weight: 0 is too little; write 0.001 to 1000000",
@@ -130,7 +140,9 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
     ],
   },
   {
-    text: "listen: 1\nbackends:\n  - url: a:1\n    labels: { rank: 1 }\n    headers: { Host: x }\n  - url: b:1\n    headers:\n      a b: c\n",
+    text:
+      "listen: 1\nbackends:\n  - url: a:1\n    labels: { rank: 1 }\n    headers: { Host: x }\n" +
+      "  - url: b:1\n    headers:\n      a b: c\n",
     problems: [
       '4:21: backends[0].labels.rank: expected a text, found 1; write it in quotes: "1"',
       "5:16: backends[0].headers.Host: is set by Evener itself; remove it",
@@ -155,10 +167,12 @@ routes:
   - pool: defalt
 `,
     problems: [
-      "5:13: pools.default.policy: expected auto, least_request, peak_ewma, round_robin, p2c, random, resource, " +
+      "5:13: pools.default.policy: expected auto, least_request, peak_ewma, round_robin, p2c, " +
+        "random, resource, " +
         'hash, fill or a map, found "hsh" (did you mean "hash"?)',
       '7:13: pools.default.health: expected off or a map, found "of" (did you mean "off"?)',
-      '8:14: pools.default.session: expected a key, found "heder:x"; write cookie, header:NAME, cookie:NAME, ' +
+      '8:14: pools.default.session: expected a key, found "heder:x"; write cookie, header:NAME, ' +
+        "cookie:NAME, " +
         'query:NAME, body:FIELD, path or client_ip (did you mean "header:x"?)',
       "9:17: pools.default.slow_start: expected a duration, found 30; write such as 250ms, 2s, 1m or 1h " +
         '(did you mean "30s"?)',
@@ -168,7 +182,8 @@ routes:
       "11:25: pools.default.retry.on[1]: expected a condition, found 200; write connect_failure, reset, " +
         "first_byte_timeout, http_5xx or a status 400 to 599",
       "11:39: pools.default.retry.budget: expected a percentage, found 0.2; write such as 20%",
-      '11:54: pools.default.retry.body_max: expected a size, found "1MB"; write such as 64KiB, 1MiB or bytes without a unit',
+      '11:54: pools.default.retry.body_max: expected a size, found "1MB"; write such as 64KiB, ' +
+        "1MiB or bytes without a unit",
       '12:17: pools.default.timeouts.conect: no such key; correct or remove it (did you mean "connect"?)',
       "12:35: pools.default.timeouts.idle: 1ms is too little; write 10ms to 1d",
       '13:15: pools.default.failover: expected down or full, found "ful" (did you mean "full"?)',
@@ -188,9 +203,11 @@ pools:
       "2:1: routes: is missing; there are 4 pools (a, b, c, d): say what goes where",
       '4:52: pools.a.policy.key: a policy has no session cookie; write cookie:NAME, or use "session: cookie"',
       "4:60: pools.a.policy.balance: no such key; write one of name, key, balance_factor",
-      "5:41: pools.b.policy.name: expected auto, least_request, peak_ewma, round_robin, p2c, random, resource, " +
+      "5:41: pools.b.policy.name: expected auto, least_request, peak_ewma, round_robin, p2c, " +
+        "random, resource, " +
         'hash or fill, found "hahs" (did you mean "hash"?)',
-      "6:33: pools.c.policy.name: is missing; write auto, least_request, peak_ewma, round_robin, p2c, random, " +
+      "6:33: pools.c.policy.name: is missing; write auto, least_request, peak_ewma, round_robin, " +
+        "p2c, random, " +
         "resource, hash or fill",
       "7:47: pools.d.policy.key: no such key here; move or remove it (did you mean pools.d.session.key?)",
     ],
@@ -235,12 +252,15 @@ pools:
     problems: [
       '4:22: routes[0].match.path: expected a path, found "v1"; write /v1/ (it starts with a slash)',
       '4:34: routes[0].match.method: expected a method, found "get"; write GET or POST, in capitals',
-      '4:45: routes[0].match.host: expected a host, found "a:80"; write api.example.com or *.example.com (no port)',
+      '4:45: routes[0].match.host: expected a host, found "a:80"; write api.example.com or ' +
+        "*.example.com (no port)",
       "4:5: routes[0].pool: is missing; write a pool's name: default",
     ].toSorted(byColumn),
   },
   {
-    text: "listen: 1\nbackends: [a:1]\nadmin:\n  token: ${TOKEN}\ndrain:\n  timeout: 5${UNIT}\nlog:\n  level: '${'\n",
+    text:
+      "listen: 1\nbackends: [a:1]\nadmin:\n  token: ${TOKEN}\ndrain:\n  timeout: 5${UNIT}\n" +
+      "log:\n  level: '${'\n",
     problems: [
       "4:10: admin.token: the environment has no TOKEN; set it before the start",
       "6:13: drain.timeout: the environment has no UNIT; set it before the start",
@@ -248,12 +268,15 @@ pools:
     ],
   },
   {
-    text: "listen: 1\nbackends: [a:1]\nsession_keys: [abc, 12345678901234567]\nthreads: 4\naccess_log: stdot\n",
+    text:
+      "listen: 1\nbackends: [a:1]\nsession_keys: [abc, 12345678901234567]\nthreads: 4\n" +
+      "access_log: stdot\n",
     problems: [
       "3:16: session_keys[0]: is too short; at least 16 characters",
       "3:21: session_keys[1]: is no text; put it in quotes",
       "4:10: threads: data threads come with a later version; write auto",
-      "5:13: access_log: expected stdout, off or a file, found \"stdot\"; write ./access.log for a file of this " +
+      '5:13: access_log: expected stdout, off or a file, found "stdot"; write ./access.log for a ' +
+        "file of this " +
         'directory (did you mean "stdout"?)',
     ],
   },
@@ -261,7 +284,11 @@ pools:
 
 test("every bad file is told what is wrong, where, and what to do", () => {
   for (const { text, problems } of BAD_FILES) {
-    assert.deepEqual(refuse(text).message.split("\n"), problems.map((problem) => `evener.yaml:${problem}`), text);
+    assert.deepEqual(
+      refuse(text).message.split("\n"),
+      problems.map((problem) => `evener.yaml:${problem}`),
+      text,
+    );
   }
 });
 
@@ -281,7 +308,13 @@ test("problems carry their place as numbers", () => {
 
 test("an admin listener that others can reach needs a token", () => {
   const text = (bind: string): string => `listen: 1\nbackends: [a:1]\nadmin: { bind: ${bind} }\n`;
-  for (const bind of ["9901", "0.0.0.0:9901", "10.0.0.5:9901", '"[::]:9901"', '"127.0.0.1.example.com:9901"']) {
+  for (const bind of [
+    "9901",
+    "0.0.0.0:9901",
+    "10.0.0.5:9901",
+    '"[::]:9901"',
+    '"127.0.0.1.example.com:9901"',
+  ]) {
     const { code, message } = refuse(text(bind));
     assert.equal(code, "EVENER_ADMIN_TOKEN_REQUIRED", bind);
     assert.match(message, /^evener\.yaml:3:16: admin\.bind: .* can be reached from other machines/);
@@ -309,7 +342,10 @@ test("at most twenty problems are shown", () => {
 });
 
 test("aliases and depth are limited", () => {
-  const bomb = Array.from({ length: 8 }, (_, i) => `a${i}: &a${i} [${Array(10).fill(i === 0 ? "x" : `*a${i - 1}`)}]`);
+  const bomb = Array.from(
+    { length: 8 },
+    (_, i) => `a${i}: &a${i} [${i === 0 ? "x" : `*a${i - 1}, `.repeat(10)}]`,
+  );
   assert.match(refuse(bomb.join("\n")).message, /more than 100 aliases are used/);
   assert.match(refuse("listen: &a [*a]\n").message, /is nested more than 32 deep/);
   assert.match(refuse(`listen: ${"[".repeat(40)}${"]".repeat(40)}\n`).message, /is nested more than 32 deep/);
@@ -317,8 +353,14 @@ test("aliases and depth are limited", () => {
 });
 
 test("dangerous keys are refused", () => {
-  assert.match(refuse("listen: 1\nbackends: [a:1]\n__proto__: { a: 1 }\n").message, /3:1: __proto__ can not be a key/);
-  assert.match(refuse("listen: 1\nbackends: [a:1]\nconstructor: 1\n").message, /3:1: constructor: no such key/);
+  assert.match(
+    refuse("listen: 1\nbackends: [a:1]\n__proto__: { a: 1 }\n").message,
+    /3:1: __proto__ can not be a key/,
+  );
+  assert.match(
+    refuse("listen: 1\nbackends: [a:1]\nconstructor: 1\n").message,
+    /3:1: constructor: no such key/,
+  );
   assert.match(refuse("listen: 1\npools: { a: { toString: 1 } }\n").message, /toString: no such key/);
 });
 

@@ -100,7 +100,8 @@ routes: [{ match: { path: / }, pool: default }]
 
 test("blocks can be switched off", () => {
   const off = "health: off\n  outlier: off\n  slowdown: off\n  slow_start: off\n  queue: off\n  retry: off";
-  const config = parse(`listen: 1\nadmin: off\naccess_log: off\npools: { a: {\n  ${off.replaceAll("\n", ",\n")},
+  const config =
+    parse(`listen: 1\nadmin: off\naccess_log: off\npools: { a: {\n  ${off.replaceAll("\n", ",\n")},
     session: off, agent_check: off, backends: [a:1] } }`);
   const pool = config.pools[0]!;
   assert.deepEqual([pool.health, pool.outlier, pool.slowdown, pool.queue, pool.retry], Array(5).fill(null));
@@ -154,14 +155,18 @@ routes:
 });
 
 test("retry conditions become flags and statuses", () => {
-  const text = "listen: 1\npools: { a: { backends: [a:1], retry: { on: [429, http_5xx, first_byte_timeout] } } }";
+  const text =
+    "listen: 1\npools: { a: { backends: [a:1], retry: { on: [429, http_5xx, first_byte_timeout] } } }";
   const on = parse(text).pools[0]!.retry!.on;
-  assert.deepEqual({ ...on, statuses: on.statuses.length }, {
-    connectFailure: false,
-    reset: false,
-    firstByteTimeout: true,
-    statuses: 101,
-  });
+  assert.deepEqual(
+    { ...on, statuses: on.statuses.length },
+    {
+      connectFailure: false,
+      reset: false,
+      firstByteTimeout: true,
+      statuses: 101,
+    },
+  );
   assert.deepEqual([on.statuses[0], on.statuses.at(-1)], [429, 599]);
 });
 
@@ -241,7 +246,10 @@ test("loading: a value's file is read relative to the configuration", (t) => {
   t.after(() => fs.rmSync(directory, { recursive: true }));
   const file = path.join(directory, "evener.yaml");
   fs.writeFileSync(file, `${MINIMAL}session_keys:\n  - { file: key }\n`);
-  assert.throws(() => loadConfig(file), /evener\.yaml:4:5: session_keys\[0\]: the file can not be read: ENOENT/);
+  assert.throws(
+    () => loadConfig(file),
+    /evener\.yaml:4:5: session_keys\[0\]: the file can not be read: ENOENT/,
+  );
   fs.writeFileSync(path.join(directory, "key"), "0123456789abcdef\n");
   assert.deepEqual(loadConfig(file).sessionKeys, ["0123456789abcdef"]);
 });

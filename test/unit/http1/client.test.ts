@@ -43,16 +43,25 @@ describe("fetchOnce", () => {
       assert.equal(response.status, 200);
       assert.equal(response.body.toString(), "hello");
       assert.equal(response.headers.get("a"), "b, c");
-      const expected = `GET /p?q HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nX-A: b%0D%0Ac\r\nconnection: close\r\n\r\n`;
-      assert.deepEqual(requests, [expected]);
+      const fields = `host: 127.0.0.1:${port}\r\nX-A: b%0D%0Ac\r\nconnection: close\r\n`;
+      assert.deepEqual(requests, [`GET /p?q HTTP/1.1\r\n${fields}\r\n`]);
     }
   });
 
   test("sends a body with its length", async () => {
     const { port, requests } = await serve("HTTP/1.1 204 No Content\r\n\r\n");
-    const { status, body } = await fetchOnce({ ...BOUNDS, port, method: "POST", body: "é", headers: { host: "h" } });
+    const { status, body } = await fetchOnce({
+      ...BOUNDS,
+      port,
+      method: "POST",
+      body: "é",
+      headers: { host: "h" },
+    });
     assert.deepEqual([status, body.length], [204, 0]);
-    assert.match(requests[0]!, /^POST \/ HTTP\/1\.1\r\nhost: h\r\ncontent-length: 2\r\nconnection: close\r\n\r\n/u);
+    assert.match(
+      requests[0]!,
+      /^POST \/ HTTP\/1\.1\r\nhost: h\r\ncontent-length: 2\r\nconnection: close\r\n\r\n/u,
+    );
   });
 
   test("HEAD has no body", async () => {
@@ -74,7 +83,10 @@ describe("fetchOnce", () => {
       [`HTTP/1.1 200 OK\r\n\r\n${"x".repeat(1001)}`, false, "ETOOLONG"],
     ] as const) {
       const { port } = await serve(answer, isEnding);
-      await assert.rejects(fetchOnce({ ...BOUNDS, port }), { code, message: new RegExp(`^127.0.0.1:${port}: `, "u") });
+      await assert.rejects(fetchOnce({ ...BOUNDS, port }), {
+        code,
+        message: new RegExp(`^127.0.0.1:${port}: `, "u"),
+      });
     }
     await assert.rejects(fetchOnce({ ...BOUNDS, port: 1, path: "/a b" }), { code: "EREQUEST" });
   });
@@ -97,6 +109,8 @@ describe("tcpCheck", () => {
     servers.at(-1)!.close();
     await assert.rejects(tcpCheck({ host: "127.0.0.1", port, timeoutMs: 5000 }), { code: "ECONNREFUSED" });
     const signal = AbortSignal.abort();
-    await assert.rejects(tcpCheck({ host: "127.0.0.1", port, timeoutMs: 5000, signal }), { code: "EABORTED" });
+    await assert.rejects(tcpCheck({ host: "127.0.0.1", port, timeoutMs: 5000, signal }), {
+      code: "EABORTED",
+    });
   });
 });

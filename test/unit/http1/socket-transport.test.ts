@@ -10,7 +10,7 @@ class Recorder implements TransportHandler {
   readonly events: string[] = [];
   bytes = "";
   byteCount = 0;
-  error: Error | null = null;
+  error: NodeJS.ErrnoException | null = null;
   readonly #waiting: { word: string; resolve: () => void }[] = [];
 
   onData(bytes: Buffer): void {
@@ -143,8 +143,10 @@ describe("transports over sockets", () => {
   test("a paused reader holds the writer back, and nothing is lost", async () => {
     for (const side of ["client", "server"] as const) {
       const pair = await connectPair();
-      const [reader, readerSaw] = side === "client" ? [pair.client, pair.clientSaw] : [pair.server, pair.serverSaw];
-      const [writer, writerSaw] = side === "client" ? [pair.server, pair.serverSaw] : [pair.client, pair.clientSaw];
+      const [reader, readerSaw] =
+        side === "client" ? [pair.client, pair.clientSaw] : [pair.server, pair.serverSaw];
+      const [writer, writerSaw] =
+        side === "client" ? [pair.server, pair.serverSaw] : [pair.client, pair.clientSaw];
       reader.pause();
       const piece = Buffer.alloc(1024 * 1024, 0x61);
       let pieces = 0;
@@ -194,7 +196,7 @@ describe("transports over sockets", () => {
     const port = await listen((socket) => socket.resetAndDestroy());
     connectTransport({ host: "127.0.0.1", port }, saw, () => undefined);
     await saw.seen("close");
-    assert.equal((saw.error as NodeJS.ErrnoException | null)?.code, "ECONNRESET");
+    assert.equal(saw.error?.code, "ECONNRESET");
     assert.equal(saw.events.filter((word) => word === "close").length, 1);
   });
 });
@@ -209,7 +211,7 @@ describe("connecting", () => {
     await once(server, "close");
     connectTransport({ host: "127.0.0.1", port }, saw, () => assert.fail("connected"));
     await saw.seen("close");
-    assert.equal((saw.error as NodeJS.ErrnoException | null)?.code, "ECONNREFUSED");
+    assert.equal(saw.error?.code, "ECONNREFUSED");
     assert.deepEqual(saw.events, ["close"]);
   });
 

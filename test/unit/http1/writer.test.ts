@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chunkHead, escapeHeaderValue, httpDate, LAST_CHUNK, REASONS, statusLine } from "../../../src/http1/writer.ts";
+import {
+  chunkHead,
+  escapeHeaderValue,
+  httpDate,
+  LAST_CHUNK,
+  REASONS,
+  statusLine,
+} from "../../../src/http1/writer.ts";
 
 test("status lines carry our version and the registered reason", () => {
   assert.equal(statusLine(200), "HTTP/1.1 200 OK\r\n");

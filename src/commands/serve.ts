@@ -1,0 +1,67 @@
+import { existsSync, watch } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import { type Logger, pino } from "pino";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load.ts";
+import { Server } from "../server.ts";
+import { findOrDemonstrate } from "./first-minute.ts";
+
+/** `evener [serve] [FILE]`: runs by a configuration; without one, finds model servers here or starts the demo. */
+export async function serve(file: string | undefined, options: { load: boolean }): Promise<void> {
+  const path = file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
+  if (path === undefined || options.load) return findOrDemonstrate({ load: options.load, mayScan: !options.load });
+  const config = loadConfig(path);
+  const log = createLog(config);
+  const server = await Server.start(config, log);
+  for (const { host, port } of server.proxy.addresses()) log.info({ host, port }, "listening");
+  const admin = server.adminAddress;
+  if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
+  watchFile(path, () => void reload(server, path, log));
+  process.on("SIGHUP", () => void reload(server, path, log));
+  process.on("SIGUSR1", () => server.reopenLogs());
+  await untilStopped(server, config.drainTimeoutMs, (text) => log.info(text));
+}
+
+/** Own messages go to stderr as JSON lines: stdout may be the access log's. */
+export function createLog(config: Config): Logger {
+  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
+}
+
+/** Waits for SIGTERM or SIGINT, drains, and sets the exit code: 0, or 1 when streams had to be cut. */
+export async function untilStopped(server: Server, drainMs: number, say: (text: string) => void): Promise<void> {
+  await new Promise<void>((stopped) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped());
+  });
+  say("stopping: no new connections, open streams may finish");
+  // Asked twice: at once.
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(1));
+  const wasClean = await server.stop(drainMs);
+  say(wasClean ? "stopped; nothing was cut" : "stopped; streams were cut at the end of the drain time");
+  process.exitCode = wasClean ? 0 : 1;
+}
+
+const DEFAULT_FILE = "evener.yaml";
+/** Editors write a file in several steps. */
+const SETTLE_MS = 100;
+
+/** A file that can not be used changes nothing, and says why. */
+async function reload(server: Server, path: string, log: Logger): Promise<void> {
+  try {
+    const change = await server.reload(loadConfig(path));
+    log.info({ change }, "configuration reloaded");
+  } catch (error) {
+    log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
+  }
+}
+
+/** Tells when the file was saved: also where an editor, or Kubernetes, puts a new file in its place. */
+function watchFile(path: string, changed: () => void): void {
+  const name = basename(path);
+  let timer: NodeJS.Timeout | null = null;
+  const watcher = watch(dirname(resolve(path)), (_event, file) => {
+    if (file !== null && file !== name && file !== "..data") return;
+    if (timer !== null) clearTimeout(timer);
+    timer = setTimeout(changed, SETTLE_MS);
+  });
+  watcher.unref();
+}

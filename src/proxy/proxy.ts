@@ -1,0 +1,160 @@
+import net from "node:net";
+import { EvenerError } from "../errors.ts";
+import type { Http1Limits } from "../http1/limits.ts";
+import { ServerConnection, type ServerTimeouts } from "../http1/server.ts";
+import { acceptTransport } from "../http1/socket-transport.ts";
+import type { Plan, ProxyContext } from "./context.ts";
+import { Exchange } from "./exchange.ts";
+
+/**
+ * The first door: listeners, and the connections of clients. The plan it works by is replaced as a whole between
+ * requests; what is in flight goes on with the one it began with.
+ */
+export class Proxy {
+  readonly context: ProxyContext;
+  #settings: ProxySettings;
+  readonly #listeners: Map<string, net.Server> = new Map();
+  readonly #exchanges: Map<ServerConnection, Exchange> = new Map();
+  #isDraining = false;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(context: ProxyContext, settings: ProxySettings) {
+    this.context = context;
+    this.#settings = settings;
+  }
+
+  get connections(): number {
+    return this.#exchanges.size;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** What new requests go by from now on, and what new connections may cost. */
+  apply(plan: Plan, settings: ProxySettings): void {
+    this.context.plan = plan;
+    this.#settings = settings;
+  }
+
+  /** Opens the listeners that are not open yet and closes those that are not named. Throws EVENER_LISTEN_FAILED. */
+  async listen(binds: readonly { host: string; port: number }[]): Promise<void> {
+    const wanted = new Set(binds.map(bindKey));
+    for (const bind of binds) {
+      if (!this.#listeners.has(bindKey(bind))) this.#listeners.set(bindKey(bind), await this.#open(bind));
+    }
+    for (const [key, server] of this.#listeners) {
+      if (wanted.has(key)) continue;
+      server.close();
+      this.#listeners.delete(key);
+    }
+  }
+
+  /** The addresses that are listened on; the port is the real one where 0 was asked for. */
+  addresses(): { host: string; port: number }[] {
+    return [...this.#listeners.values()].map((server) => {
+      const address = server.address() as net.AddressInfo;
+      return { host: address.address, port: address.port };
+    });
+  }
+
+  /** Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when none was cut. */
+  async drain(timeoutMs: number): Promise<boolean> {
+    this.#isDraining = true;
+    for (const server of this.#listeners.values()) server.close();
+    this.#listeners.clear();
+    for (const connection of this.#exchanges.keys()) {
+      connection.isLast = true;
+      if (connection.isIdle) connection.abort();
+    }
+    const isEmpty = await this.#untilEmpty(timeoutMs);
+    if (isEmpty) return true;
+    for (const exchange of this.#exchanges.values()) exchange.shutDown();
+    await this.#untilEmpty(CUT_MS);
+    for (const connection of this.#exchanges.keys()) connection.abort();
+    return false;
+  }
+
+  #untilEmpty(timeoutMs: number): Promise<boolean> {
+    if (this.#exchanges.size === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#onEmpty = (): void => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
+  }
+
+  #open(bind: { host: string; port: number }): Promise<net.Server> {
+    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
+    return new Promise((resolve, reject) => {
+      server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
+      server.listen({ host: bind.host, port: bind.port, backlog: BACKLOG }, () => {
+        // Accept errors (no descriptors left, say) concern one connection, not the listener.
+        server.on("error", () => {});
+        resolve(server);
+      });
+    });
+  }
+
+  #accept(socket: net.Socket): void {
+    const settings = this.#settings;
+    if (this.#exchanges.size >= settings.connectionsMax) return refuseConnection(socket);
+    let exchange: Exchange | null = null;
+    const connection = new ServerConnection({
+      accept: (handler) => acceptTransport(socket, handler),
+      createHandler: (of) => (exchange = new Exchange(this.context, of)),
+      limits: settings.limits,
+      timeouts: settings.timeouts,
+      deadlines: this.context.deadlines,
+      onClosed: (closed) => this.#closed(closed),
+    });
+    connection.isLast = this.#isDraining;
+    this.#exchanges.set(connection, exchange!);
+  }
+
+  #closed(connection: ServerConnection): void {
+    this.#exchanges.delete(connection);
+    if (this.#exchanges.size === 0) this.#onEmpty?.();
+  }
+}
+
+/** What client connections may cost. */
+export interface ProxySettings {
+  readonly limits: Http1Limits;
+  readonly timeouts: ServerTimeouts;
+  /** Client connections at once; more are answered 503 and closed. */
+  readonly connectionsMax: number;
+}
+
+const BACKLOG = 4096;
+/** After the drain time: for the last answers to leave. */
+const CUT_MS = 500;
+
+function bindKey({ host, port }: { host: string; port: number }): string {
+  return `${host} ${port}`;
+}
+
+/** A full house says so, instead of leaving the client without an answer (fault 19). */
+function refuseConnection(socket: net.Socket): void {
+  socket.on("error", () => {});
+  socket.end(
+    "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n" +
+      'proxy-status: evener; error=connection_limit_reached; details="EVENER_SATURATED"\r\n\r\n',
+  );
+  setTimeout(() => socket.destroy(), CUT_MS).unref();
+}
+
+/** Why an address can not be listened on, and what to do. */
+export function listenError(bind: { host: string; port: number }, error: NodeJS.ErrnoException): EvenerError {
+  const where = `${bind.host.includes(":") ? `[${bind.host}]` : bind.host}:${bind.port}`;
+  const advice: Record<string, string> = {
+    EADDRINUSE: "another program listens there; stop it or choose another port",
+    EACCES: "ports below 1024 need the right to open them; choose a higher one or grant CAP_NET_BIND_SERVICE",
+    EADDRNOTAVAIL: "this machine has no such address; use 127.0.0.1 or 0.0.0.0",
+    ENOTFOUND: "the name can not be resolved; use an address",
+  };
+  const why = advice[error.code ?? ""] ?? error.message;
+  return new EvenerError("EVENER_LISTEN_FAILED", `listener ${where}: ${why}`, { cause: error });
+}
