@@ -43,13 +43,14 @@ valid key; \`evener schema\` prints a JSON Schema for editors.
 
 - **Durations** have a unit: \`250ms\`, \`2s\`, \`1m\`, \`1h\`, \`1d\`. **Sizes** are bytes or \`64KiB\`,
   \`1MiB\`, \`1GiB\`. **Percentages**: \`20%\`.
-- **Environment**: any value may be, or contain, \`\${NAME}\`; a name that is not set is an error. \`$\${\` is a
-  plain \`\${\`. Inside \`{ }\` and \`[ ]\` put it in quotes: \`{ token: "\${TOKEN}" }\`.
+- **Environment**: any value may be, or contain, \`\${NAME}\`; a name that is not set is an error. \`$\${\` is
+  a plain \`\${\`. Inside \`{ }\` and \`[ ]\` put it in quotes: \`{ token: "\${TOKEN}" }\`.
 - **Files**: where a text is expected, \`{ file: PATH }\` stands for the trimmed contents of a file (at most
   64 KiB). Paths are relative to the configuration file.
 - Blocks that can be switched off take the word \`off\`.
 - YAML anchors and aliases work (at most 100 aliases); unknown tags, keys that are there twice and a second
-  document are errors. A file is at most 1 MiB.`;
+  document are errors.
+  A file is at most 1 MiB.`;
 
 function collectSections(node: JsonNode, path: string, sections: Section[]): void {
   const forms = alternatives(node).filter((form) => form.title === undefined);

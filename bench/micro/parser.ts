@@ -1,5 +1,5 @@
-// Nanoseconds per message head, beside a loop over the same bytes and JSON.parse of a string of that length, in
-// one run: compare the ratios, the times are of the machine. `--smoke` only proves that it runs.
+// Nanoseconds per message head, beside a loop over the same bytes and JSON.parse of a string of that length,
+// in one run: compare the ratios, the times are of the machine. `--smoke` only proves that it runs.
 import { BodyDecoder } from "../../src/http1/body.ts";
 import { FIELD } from "../../src/http1/fields.ts";
 import { DEFAULT_LIMITS } from "../../src/http1/limits.ts";

@@ -1,39 +1,33 @@
 import type { CompletionRequest } from "./openai-request.ts";
 import { passageText, tokenText } from "./passage.ts";
 
-/**
- * The text of one answer in the shapes of the OpenAI API: whole, or as server-sent events.
- * What all events of a stream share is written once; a token costs two joins of strings.
- */
+/** The text of one answer in the shapes of the OpenAI API: whole, or as server-sent events. */
 export class OpenAiAnswer {
   readonly #request: CompletionRequest;
   readonly #envelope: Envelope;
-  readonly #head: string;
-  readonly #tail: string;
+  /** What all events of the stream begin with, written once. */
+  readonly #eventHead: string;
 
   constructor(request: CompletionRequest, envelope: Envelope) {
     this.#request = request;
     this.#envelope = envelope;
-    const field = request.kind === "chat" ? `"delta":{"content":` : `"text":`;
-    const close = request.kind === "chat" ? "}" : "";
-    this.#head = `data: ${this.#open("chat.completion.chunk")},"choices":[{"index":0,${field}`;
-    this.#tail = `${close},"logprobs":null,"finish_reason":null}]${request.includesUsage ? `,"usage":null` : ""}}\n\n`;
+    this.#eventHead = `data: ${this.#open("chat.completion.chunk")},"choices":[`;
   }
 
   /** The event of one token (0-based); chat streams say the role first. */
   tokenEvent(index: number): string {
-    const event = this.#head + JSON.stringify(tokenText(index)) + this.#tail;
-    return index === 0 && this.#request.kind === "chat" ? this.#roleEvent() + event : event;
+    const text = JSON.stringify(tokenText(index));
+    if (this.#request.kind === "text") return this.#event(choice(`"text":${text}`, null));
+    const event = this.#event(choice(`"delta":{"content":${text}}`, null));
+    const role = `"delta":{"role":"assistant","content":""}`;
+    return index === 0 ? this.#event(choice(role, null)) + event : event;
   }
 
   /** Everything after the last token: why it ended, the usage where it was asked for, `[DONE]`. */
   endEvents(): string {
     const { kind, finishReason, includesUsage } = this.#request;
-    const nothing = kind === "chat" ? `"delta":{}` : `"text":""`;
-    const usageNull = includesUsage ? `,"usage":null` : "";
-    const open = `data: ${this.#open("chat.completion.chunk")}`;
-    const end = `${open},"choices":[{"index":0,${nothing},"logprobs":null,"finish_reason":"${finishReason}"}]${usageNull}}\n\n`;
-    const usage = includesUsage ? `${open},"choices":[],"usage":${this.#usage()}}\n\n` : "";
+    const end = this.#event(choice(kind === "chat" ? `"delta":{}` : `"text":""`, finishReason));
+    const usage = includesUsage ? this.#event("", this.#usage()) : "";
     return `${end}${usage}data: [DONE]\n\n`;
   }
 
@@ -41,17 +35,15 @@ export class OpenAiAnswer {
   body(): string {
     const { kind, outputTokens, finishReason } = this.#request;
     const text = JSON.stringify(passageText(outputTokens));
-    const field =
-      kind === "chat" ? `"message":{"role":"assistant","content":${text},"refusal":null}` : `"text":${text}`;
-    const choice = `{"index":0,${field},"logprobs":null,"finish_reason":"${finishReason}"}`;
-    return `${this.#open("chat.completion")},"choices":[${choice}],"usage":${this.#usage()}}`;
+    const message = `"message":{"role":"assistant","content":${text},"refusal":null}`;
+    const only = choice(kind === "chat" ? message : `"text":${text}`, finishReason);
+    return `${this.#open("chat.completion")},"choices":[${only}],"usage":${this.#usage()}}`;
   }
 
-  #roleEvent(): string {
-    const open = `data: ${this.#open("chat.completion.chunk")}`;
-    const usageNull = this.#request.includesUsage ? `,"usage":null` : "";
-    const delta = `"delta":{"role":"assistant","content":""}`;
-    return `${open},"choices":[{"index":0,${delta},"logprobs":null,"finish_reason":null}]${usageNull}}\n\n`;
+  /** With `include_usage` every event has the field: null, but in the one that is about it. */
+  #event(choices: string, usage = "null"): string {
+    const usageField = this.#request.includesUsage ? `,"usage":${usage}` : "";
+    return `${this.#eventHead}${choices}]${usageField}}\n\n`;
   }
 
   #open(chatObject: string): string {
@@ -85,4 +77,8 @@ export interface Envelope {
   readonly createdSeconds: number;
   /** Says which demo server answered: a field that every OpenAI client shows. */
   readonly fingerprint: string;
+}
+
+function choice(field: string, finishReason: string | null): string {
+  return `{"index":0,${field},"logprobs":null,"finish_reason":${JSON.stringify(finishReason)}}`;
 }

@@ -1,5 +1,5 @@
 // Hot path: one table load and one compare per byte, budget 4x a plain loop over the same bytes (measured:
-// 2x to 3.5x on a busy machine, bench/micro/parser.ts); no byte is copied of a head that arrives in one piece.
+// 2x to 3.5x on a busy machine, bench/micro/parser.ts); a head that arrives in one piece is not copied.
 // Every step can stop at any byte and go on with the next piece: a head that drips in is scanned once, too.
 import type { MessageHead } from "./head.ts";
 import type { Http1Limits } from "./limits.ts";
