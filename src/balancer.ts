@@ -46,8 +46,8 @@ export class Balancer {
   }
 
   /**
-   * The address of the next endpoint, for policies that need no feedback (round_robin, random, hash by `key`).
-   * Nothing stays booked: policies that go by what is in flight want {@link pick}.
+   * The address of the next endpoint, for policies that need no feedback (round_robin, random, hash by
+   * `key`). Nothing stays booked: policies that go by what is in flight want {@link pick}.
    */
   next(key?: string): string {
     const lease = this.pick(key === undefined ? {} : { key });
@@ -55,7 +55,10 @@ export class Balancer {
     return lease.endpoint!.spec.address;
   }
 
-  /** Books one piece of work; settle the lease when it ends. Throws EVENER_NO_ENDPOINT when nothing can take it. */
+  /**
+   * Books one piece of work; settle the lease when it ends. Throws EVENER_NO_ENDPOINT when nothing can take
+   * it.
+   */
   pick(work: { key?: string; units?: number } = {}): Lease {
     const decision = this.tryPick(work);
     if (decision.kind === "send") return decision.lease;

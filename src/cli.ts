@@ -6,7 +6,9 @@ import { serve } from "./commands/serve.ts";
 import { EvenerError } from "./errors.ts";
 import { VERSION } from "./version.ts";
 
-/** Runs the command line `args` (without node and script) and sets the exit code: 0, 1 failed, 2 wrong usage. */
+/**
+ * Runs the command line `args` (without node and script) and sets the exit code: 0, 1 failed, 2 wrong usage.
+ */
 export async function main(args: readonly string[]): Promise<void> {
   try {
     await table().parseAsync(args, { from: "user" });
@@ -23,7 +25,10 @@ function table(): Command {
     .exitOverride();
   evener
     .command("serve", { isDefault: true })
-    .argument("[file]", "configuration; default evener.yaml, else model servers on this machine, else the demo")
+    .argument(
+      "[file]",
+      "configuration; default evener.yaml, else model servers on this machine, else the demo",
+    )
     .option("--load", "demo with steady traffic: round robin first, then Evener", false)
     .description("run the balancer")
     .action(serve);

@@ -19,7 +19,10 @@ import { Upstreams, type UpstreamTarget } from "./proxy/upstream-pool.ts";
 import { AgentChecker } from "./signals/agent-check.ts";
 import { Prober, type ProbeTarget } from "./signals/prober.ts";
 
-/** The pools of the configuration, kept up to date by diffs: what stays keeps its counts, speeds and connections. */
+/**
+ * The pools of the configuration, kept up to date by diffs: what stays keeps its counts, speeds and
+ * connections.
+ */
 export class Fleet {
   readonly #kit: FleetKit;
   readonly #groups: Map<string, Group> = new Map();
@@ -106,12 +109,19 @@ export class Group {
     const hasNewPolicy = !isSame(before.policy, config.policy);
     this.pool.configure(poolOptions(config), hasNewPolicy ? this.#policy(config) : null);
     this.policy = config.policy.name;
-    if (!isSame([before.health, before.agentCheck, before.retry], [config.health, config.agentCheck, config.retry])) {
+    if (
+      !isSame(
+        [before.health, before.agentCheck, before.retry],
+        [config.health, config.agentCheck, config.retry],
+      )
+    ) {
       this.#restart(config);
     }
     this.#config = config;
     this.pool.update(config.backends.map(toSpec));
-    this.#upstreams.update(new Map(config.backends.map((backend) => [backend.id, toTarget(backend, config)])));
+    this.#upstreams.update(
+      new Map(config.backends.map((backend) => [backend.id, toTarget(backend, config)])),
+    );
     this.stats.keepOnly(new Set(config.backends.map(({ id }) => id)));
     const probed = config.backends.map(toProbe);
     this.#prober?.update(probed);
@@ -138,15 +148,20 @@ export class Group {
     this.#agents?.stop();
     const { health, agentCheck, retry } = config;
     this.#prober = health === null ? null : new Prober(this.pool, health, this.#kit.random.split(3));
-    this.#agents = agentCheck === null ? null : new AgentChecker(this.pool, agentCheck.port, agentCheck.intervalMs);
+    this.#agents =
+      agentCheck === null ? null : new AgentChecker(this.pool, agentCheck.port, agentCheck.intervalMs);
     this.#budget = retry === null ? null : new RetryBudget(retry.budgetShare, retry.budgetPerSecondMin);
   }
 
   #traffic(config: PoolConfig, sessionKeys: readonly string[]): PoolTraffic {
     const { session, policy, name } = config;
     const isCookie = session?.key.from === "session_cookie";
-    const cookies = isCookie ? new SessionCookies(session.cookieName, name, session.ttlMs, sessionKeys) : null;
-    const tags = config.backends.flatMap(({ id }) => (cookies?.tagsOf(id) ?? []).map((tag) => [tag, id] as const));
+    const cookies = isCookie
+      ? new SessionCookies(session.cookieName, name, session.ttlMs, sessionKeys)
+      : null;
+    const tags = config.backends.flatMap(({ id }) =>
+      (cookies?.tagsOf(id) ?? []).map((tag) => [tag, id] as const),
+    );
     return {
       name,
       pool: this.pool,

@@ -88,8 +88,9 @@ export class Server {
   }
 
   /**
-   * Goes on with another configuration: streams, counts and sessions survive. Throws EvenerError (a listener that can
-   * not be opened) and keeps the one before then. The admin listener, the access log and log level need a restart.
+   * Goes on with another configuration: streams, counts and sessions survive. Throws EvenerError (a listener
+   * that can not be opened) and keeps the one before then. The admin listener, the access log and log level
+   * need a restart.
    */
   async reload(config: Config): Promise<string> {
     await this.proxy.listen([...this.#config.listeners, ...config.listeners]);
@@ -104,7 +105,10 @@ export class Server {
     this.#accessLog.reopen();
   }
 
-  /** Stops accepting, lets streams finish for at most `timeoutMs`, closes everything; true when nothing was cut. */
+  /**
+   * Stops accepting, lets streams finish for at most `timeoutMs`, closes everything; true when nothing was
+   * cut.
+   */
   async stop(timeoutMs: number): Promise<boolean> {
     this.#isReady = false;
     const wasClean = await this.proxy.drain(timeoutMs);
@@ -130,7 +134,8 @@ export class Server {
   async #startAdmin(config: Config): Promise<void> {
     if (config.admin === null) return;
     const { host, port, token } = config.admin;
-    const onChange = (who: string, what: string): void => this.#log.info({ who, what }, "changed by an operator");
+    const onChange = (who: string, what: string): void =>
+      this.#log.info({ who, what }, "changed by an operator");
     const source = this.#adminSource();
     this.#admin = await startAdmin({ host, port, token, source, deadlines: this.#deadlines, onChange });
   }
@@ -168,7 +173,13 @@ function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan
   const routes = config.routes.map((spec): Route => {
     const labels = Object.keys(spec.labels).length === 0 ? null : spec.labels;
     const name = `${spec.match.host ?? ""}${spec.match.path}`;
-    return { spec, traffic: traffic.get(spec.pool)!, labels, classIndex: WORK_CLASSES.indexOf(spec.class), name };
+    return {
+      spec,
+      traffic: traffic.get(spec.pool)!,
+      labels,
+      classIndex: WORK_CLASSES.indexOf(spec.class),
+      name,
+    };
   });
   return { routes: sortRoutes(routes), bodyBytesMax: config.limits.bodyBytesMax };
 }

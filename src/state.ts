@@ -4,11 +4,13 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 /**
- * The secret that signs session cookies where the configuration gives none: made once, readable by its owner only, and
- * kept, so that sessions outlive a restart. Where nothing can be kept, a secret for this run alone.
+ * The secret that signs session cookies where the configuration gives none: made once, readable by its owner
+ * only, and kept, so that sessions outlive a restart. Where nothing can be kept, a secret for this run alone.
  */
 export function keptSessionKey(environment: NodeJS.ProcessEnv): string {
-  const folder = environment.EVENER_STATE_DIR ?? join(environment.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "evener");
+  const folder =
+    environment.EVENER_STATE_DIR ??
+    join(environment.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "evener");
   const path = join(folder, "session.key");
   try {
     return readFileSync(path, "utf8").trim();

@@ -1,10 +1,14 @@
 import { loadConfig } from "../config/load.ts";
 
-/** `evener check [FILE]`: validates a configuration; prints what it means, or every problem with its place. */
+/**
+ * `evener check [FILE]`: validates a configuration; prints what it means, or every problem with its place.
+ */
 export function check(file: string, options: { json: boolean }): void {
   const config = loadConfig(file);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ ok: true, pools: config.pools.length, routes: config.routes.length })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ ok: true, pools: config.pools.length, routes: config.routes.length })}\n`,
+    );
     return;
   }
   process.stdout.write(`${file}: valid\n`);

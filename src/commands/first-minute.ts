@@ -6,7 +6,7 @@ import { startDemoFleet } from "../demo/fleet.ts";
 import { type FoundServer, largestGroup, scanLocalhost } from "../discovery/localhost-scan.ts";
 import { Server } from "../server.ts";
 import { compareUnderLoad } from "./load-comparison.ts";
-import { untilStopped } from "./serve.ts";
+import { untilStopped } from "./until-stopped.ts";
 
 /** What somebody sees who starts Evener for the first time: his model servers balanced, or the demo. */
 export async function findOrDemonstrate(options: { load: boolean; mayScan: boolean }): Promise<void> {

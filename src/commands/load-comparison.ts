@@ -16,7 +16,10 @@ export interface Comparison {
   say(text: string): void;
 }
 
-/** Sends the same steady traffic twice and prints every second who got how much of it; goes on with the second. */
+/**
+ * Sends the same steady traffic twice and prints every second who got how much of it; goes on with the
+ * second.
+ */
 export async function compareUnderLoad(it: Comparison): Promise<void> {
   const first = await runPhase(it, "round robin", it.before, PHASE_SECONDS);
   if (it.signal.aborted) return;

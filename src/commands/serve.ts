@@ -5,11 +5,15 @@ import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { Server } from "../server.ts";
 import { findOrDemonstrate } from "./first-minute.ts";
+import { untilStopped } from "./until-stopped.ts";
 
-/** `evener [serve] [FILE]`: runs by a configuration; without one, finds model servers here or starts the demo. */
+/**
+ * `evener [serve] [FILE]`: runs by a configuration; without one, finds model servers here or starts the demo.
+ */
 export async function serve(file: string | undefined, options: { load: boolean }): Promise<void> {
   const path = file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
-  if (path === undefined || options.load) return findOrDemonstrate({ load: options.load, mayScan: !options.load });
+  if (path === undefined || options.load)
+    return findOrDemonstrate({ load: options.load, mayScan: !options.load });
   const config = loadConfig(path);
   const log = createLog(config);
   const server = await Server.start(config, log);
@@ -23,21 +27,11 @@ export async function serve(file: string | undefined, options: { load: boolean }
 }
 
 /** Own messages go to stderr as JSON lines: stdout may be the access log's. */
-export function createLog(config: Config): Logger {
-  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2));
-}
-
-/** Waits for SIGTERM or SIGINT, drains, and sets the exit code: 0, or 1 when streams had to be cut. */
-export async function untilStopped(server: Server, drainMs: number, say: (text: string) => void): Promise<void> {
-  await new Promise<void>((stopped) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stopped());
-  });
-  say("stopping: no new connections, open streams may finish");
-  // Asked twice: at once.
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(1));
-  const wasClean = await server.stop(drainMs);
-  say(wasClean ? "stopped; nothing was cut" : "stopped; streams were cut at the end of the drain time");
-  process.exitCode = wasClean ? 0 : 1;
+function createLog(config: Config): Logger {
+  return pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination(2),
+  );
 }
 
 const DEFAULT_FILE = "evener.yaml";

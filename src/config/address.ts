@@ -20,6 +20,7 @@ export function backendUrl(): z.ZodType<BackendAddress> {
   });
 }
 
+/** Where a backend listens, as its URL says. */
 export interface BackendAddress extends BindConfig {
   /** `http://host:port`. */
   readonly url: string;

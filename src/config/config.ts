@@ -21,6 +21,7 @@ export interface Config {
   readonly limits: LimitsConfig;
 }
 
+/** An address to listen on. */
 export interface BindConfig {
   /** An address or name without brackets; `0.0.0.0` and `::` mean every address. */
   readonly host: string;
@@ -35,6 +36,7 @@ export type AccessLogConfig =
 
 export type LogLevel = "fatal" | "error" | "warn" | "info" | "debug" | "trace";
 
+/** Where the admin listener is, and who may use it. */
 export interface AdminConfig extends BindConfig {
   /** null only where `host` is loopback. */
   readonly token: string | null;
@@ -54,6 +56,7 @@ export interface LimitsConfig {
   readonly bodyProgressMs: number;
 }
 
+/** Which requests go to which pool, and how they may be treated there. */
 export interface RouteConfig {
   readonly match: RouteMatchConfig;
   readonly pool: string;
@@ -63,6 +66,7 @@ export interface RouteConfig {
   readonly class: "high" | "normal" | "low";
 }
 
+/** What a request must be like; all parts must hold. */
 export interface RouteMatchConfig {
   /** Lower case, without port; `*.example.com` means one or more labels before it; null = every host. */
   readonly host: string | null;
@@ -74,6 +78,7 @@ export interface RouteMatchConfig {
   readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
+/** Backends that can serve the same requests, and the rules for choosing among them. */
 export interface PoolConfig {
   readonly name: string;
   readonly policy: PolicyConfig;
@@ -94,12 +99,14 @@ export interface PoolConfig {
   readonly connections: ConnectionsConfig;
 }
 
+/** A policy of the menu with its options. */
 export interface PolicyConfig {
   readonly name: string;
   /** Every option of the policy by its name as written; durations in milliseconds. */
   readonly options: Readonly<Record<string, number | string>>;
 }
 
+/** One backend of a pool. */
 export interface BackendConfig {
   readonly id: string;
   /** Without brackets. */
@@ -120,11 +127,13 @@ export interface BackendConfig {
   readonly engine: string;
 }
 
+/** Where the agents of the backends answer, and how often they are asked. */
 export interface AgentCheckConfig {
   readonly port: number;
   readonly intervalMs: number;
 }
 
+/** How backends are probed. */
 export interface HealthConfig {
   readonly kind: "http" | "tcp";
   /** `auto` = what the engine is known to answer; else a path that starts with `/`. */
@@ -147,6 +156,7 @@ export interface HealthConfig {
   readonly concurrencyMax: number;
 }
 
+/** When failures of real work take a backend out, and for how long. */
 export interface OutlierConfig {
   readonly consecutive: number;
   readonly failures: number;
@@ -159,11 +169,13 @@ export interface OutlierConfig {
   readonly panicShare: number;
 }
 
+/** How much slower than it should be a backend may be. */
 export interface SlowdownConfig {
   readonly tolerance: number;
   readonly useless: number;
 }
 
+/** What keeps a session on its backend. */
 export interface SessionConfig {
   readonly key: KeySpec;
   /** Life of our own cookie; of no meaning for other keys. */
@@ -177,11 +189,13 @@ export type KeySpec =
   | { readonly from: "header" | "cookie" | "query" | "body"; readonly name: string }
   | { readonly from: "path" | "client_ip" | "session_cookie" };
 
+/** How many requests may wait for a free backend, and how long. */
 export interface QueueConfig {
   readonly requestsMax: number;
   readonly waitMs: number;
 }
 
+/** What is tried again, how often and within which budget. */
 export interface RetryConfig {
   /** All tries of one request, the first included; 1..10. */
   readonly attempts: number;
@@ -195,6 +209,7 @@ export interface RetryConfig {
   readonly backoffMsMax: number;
 }
 
+/** Which failures are tried again. */
 export interface RetryConditionsConfig {
   readonly connectFailure: boolean;
   readonly reset: boolean;
@@ -203,6 +218,7 @@ export interface RetryConditionsConfig {
   readonly statuses: readonly number[];
 }
 
+/** How long the phases of a request to a backend may last. */
 export interface TimeoutsConfig {
   readonly connectMs: number;
   readonly firstByteMs: number;

@@ -8,6 +8,7 @@ export function textMap(rules: TextMapRules): z.ZodType<Record<string, string>> 
   return named(rules.what, rules.keys, value);
 }
 
+/** What names and values of a map may be. */
 export interface TextMapRules {
   readonly keys: RegExp;
   /** For messages. */

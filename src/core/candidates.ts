@@ -5,8 +5,8 @@ import type { PoolView } from "./policies/policy.ts";
 import type { Work } from "./work.ts";
 
 /**
- * Who may be picked for a piece of work: the members that are well, not full, not tried, of the first priority group
- * that can serve, and with the labels that the work asks for. Policies see only these.
+ * Who may be picked for a piece of work: the members that are well, not full, not tried, of the first
+ * priority group that can serve, and with the labels that the work asks for. Policies see only these.
  */
 export class Candidates implements PoolView {
   readonly ledger: Ledger;
@@ -48,6 +48,12 @@ export class Candidates implements PoolView {
       }
       this.#consider(slots[i]!, work);
     }
+  }
+
+  /** That member could do the work if it had room: it is well, has not failed it, and carries the labels. */
+  mayServe(slot: number, work: Work): boolean {
+    if (this.ledger.state[slot] !== STATE.available || work.hasTried(slot)) return false;
+    return work.labels === null || this.#matches(slot, work.labels);
   }
 
   #consider(slot: number, work: Work): void {

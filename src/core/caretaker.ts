@@ -11,7 +11,8 @@ import type { PoolOptions } from "./pool-options.ts";
 import { median, type Speed } from "./speed.ts";
 
 /**
- * Turns what is known about the endpoints into what the picks go by: states, weights and limits in the ledger.
+ * Turns what is known about the endpoints into what the picks go by: states, weights and limits in the
+ * ledger.
  * `tend` does what time brings (ageing, ramps, ends of ejections); the other methods take single events.
  */
 export class Caretaker {

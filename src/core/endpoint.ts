@@ -29,7 +29,10 @@ export class Endpoint {
   /** Weight and limit as an operator set them at run time; null while the configuration's count. */
   weightOverride: number | null = null;
   limitOverride: number | null = null;
-  /** When it broke a connection for the first time since its last answer; clock milliseconds, Infinity is never. */
+  /**
+   * When it broke a connection for the first time since its last answer; clock milliseconds, Infinity is
+   * never.
+   */
   diedAtMs: number = Number.POSITIVE_INFINITY;
 
   constructor(spec: EndpointSpec, slot: number, generation: number, health: EndpointHealth) {

@@ -38,8 +38,8 @@ export interface LeaseBook {
 }
 
 /**
- * A booking of one piece of work on one endpoint, made at the pick and settled exactly once. The object may be used
- * for the next pick once it is settled; it starts a new life then.
+ * A booking of one piece of work on one endpoint, made at the pick and settled exactly once. The object may
+ * be used for the next pick once it is settled; it starts a new life then.
  */
 export class Lease {
   /** The decision that carries this lease: made once, handed out at every pick. */

@@ -1,9 +1,9 @@
 /**
- * The books: columns of numbers, one row (slot) per endpoint, in typed arrays over one buffer, so that data threads
- * can share them. What is in flight is our own accounting, never polled, and therefore exact.
+ * The books: columns of numbers, one row (slot) per endpoint, in typed arrays over one buffer, so that data
+ * threads can share them. What is in flight is our own accounting, never polled, and therefore exact.
  *
- * A slot has a generation: a lease that settles after its slot went to another endpoint is dropped and counted,
- * never booked on the wrong endpoint.
+ * A slot has a generation: a lease that settles after its slot went to another endpoint is dropped and
+ * counted, never booked on the wrong endpoint.
  */
 export class Ledger {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
@@ -108,14 +108,20 @@ export class Ledger {
     return slot;
   }
 
-  /** Takes the slot out of service; it is reused only when its last request has ended, or when none else is left. */
+  /**
+   * Takes the slot out of service; it is reused only when its last request has ended, or when none else is
+   * left.
+   */
   retire(slot: number): void {
     this.state[slot] = STATE.absent;
     if (this.inFlight[slot] === 0) this.#free.push(slot);
     else this.#retiring.push(slot);
   }
 
-  /** Brings a slot whose last requests still run back for the same endpoint, with its counts; false if it is gone. */
+  /**
+   * Brings a slot whose last requests still run back for the same endpoint, with its counts; false if it is
+   * gone.
+   */
   revive(slot: number, generation: number): boolean {
     const at = this.#retiring.indexOf(slot);
     if (at < 0 || this.generation[slot] !== generation) return false;

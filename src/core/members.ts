@@ -8,8 +8,8 @@ import type { Ledger } from "./ledger.ts";
 const DEPARTED_MAX = 256;
 
 /**
- * The endpoints of a pool. A change is a diff: those that stay keep their counts, speeds and health; those that leave
- * finish what they have; one that comes back meanwhile finds its counts again (P5, P19).
+ * The endpoints of a pool. A change is a diff: those that stay keep their counts, speeds and health; those
+ * that leave finish what they have; one that comes back meanwhile finds its counts again (P5, P19).
  */
 export class Members {
   readonly #ledger: Ledger;
@@ -27,7 +27,7 @@ export class Members {
   constructor(ledger: Ledger, random: Random) {
     this.#ledger = ledger;
     this.#random = random;
-    this.#bySlot = new Array<Endpoint | undefined>(ledger.slotsMax);
+    this.#bySlot = Array.from({ length: ledger.slotsMax });
   }
 
   get(id: string): Endpoint | undefined {
@@ -102,6 +102,7 @@ export class Members {
   }
 }
 
+/** What an update did. */
 export interface MemberChange {
   readonly added: Endpoint[];
   readonly removed: Endpoint[];

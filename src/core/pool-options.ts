@@ -18,8 +18,11 @@ export interface PoolOptions {
   readonly failover: "down" | "full";
 }
 
+/** The rules of ejection, and how much of a pool they may take out. */
 export interface OutlierLimits extends OutlierOptions {
-  /** Endpoints ejected at once, as a share of the pool, at most; 0..1. One endpoint alone is never ejected. */
+  /**
+   * Endpoints ejected at once, as a share of the pool, at most; 0..1. One endpoint alone is never ejected.
+   */
   readonly ejectedShareMax: number;
   /** Health is ignored when less than this share is usable; 0 is never. */
   readonly panicShare: number;

@@ -1,8 +1,7 @@
 import { RetryAfter } from "./admission/retry-after.ts";
 import { type Waiter, WaitQueue } from "./admission/wait-queue.ts";
-import { SessionHomes } from "./affinity/session.ts";
-import { Candidates } from "./candidates.ts";
 import { Caretaker, OUTLIER_OFF, TEND_MS } from "./caretaker.ts";
+import { Chooser } from "./chooser.ts";
 import { type Decision, type RefuseReason, WAIT_SATURATED } from "./decision.ts";
 import type { Endpoint, EndpointSpec } from "./endpoint.ts";
 import type { PoolEventKind, PoolEventSink } from "./events.ts";
@@ -10,7 +9,7 @@ import type { Wish } from "./health/endpoint-health.ts";
 import type { ProbeEvent } from "./health/probe-state.ts";
 import type { Clock } from "./kit/clock.ts";
 import type { Random } from "./kit/random.ts";
-import { Lease, type LeaseBook, type Outcome, type OutcomeDetail, type PickReason } from "./lease.ts";
+import { Lease, type LeaseBook, type Outcome, type OutcomeDetail } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
 import { Lessons } from "./lessons.ts";
 import { Members } from "./members.ts";
@@ -20,8 +19,9 @@ import { Speed } from "./speed.ts";
 import type { Work } from "./work.ts";
 
 /**
- * Endpoints that can do the same work, and the one place that gives work to them: membership, candidates, admission,
- * pick, lease. Every pick books at once, so that the next one sees it; every lease settles once, in `leaseSettled`.
+ * Endpoints that can do the same work, and the one place that gives work to them: membership, candidates,
+ * admission, pick, lease. Every pick books at once, so that the next one sees it; every lease settles once,
+ * in `leaseSettled`.
  */
 export class Pool implements LeaseBook {
   readonly name: string;
@@ -30,29 +30,25 @@ export class Pool implements LeaseBook {
   readonly queue: WaitQueue = new WaitQueue();
   readonly #clock: Clock;
   readonly #speed: Speed;
-  readonly #view: Candidates;
+  readonly #chooser: Chooser;
   readonly #caretaker: Caretaker;
   readonly #lessons: Lessons;
-  readonly #homes: SessionHomes = new SessionHomes();
   readonly #retryAfter: RetryAfter = new RetryAfter();
   readonly #onEvent: PoolEventSink;
-  #policy: Policy;
   #options: PoolOptions;
   #tendAtMs = Number.NEGATIVE_INFINITY;
   #hasStarted = false;
   #isDispatching = false;
-  #why: PickReason = "policy";
 
   constructor(setup: PoolSetup) {
     this.name = setup.name;
     this.ledger = setup.ledger;
     this.#clock = setup.clock;
-    this.#policy = setup.policy;
     this.#options = setup.options;
     this.#onEvent = setup.onEvent ?? ((): void => {});
     this.members = new Members(setup.ledger, setup.random);
     this.#speed = new Speed(setup.ledger);
-    this.#view = new Candidates(setup.ledger, this.members);
+    this.#chooser = new Chooser(setup.ledger, this.members, setup.policy);
     const report = this.#report.bind(this);
     this.#caretaker = new Caretaker(setup.ledger, this.members, this.#speed, setup.options, report);
     this.#lessons = new Lessons(setup.ledger, this.#speed, this.#caretaker);
@@ -72,18 +68,20 @@ export class Pool implements LeaseBook {
     return this.#speed.medianMs;
   }
 
-  /** Makes these the members, by a diff; ids must be unique. The first call is the start: no slow start then. */
+  /**
+   * Makes these the members, by a diff; ids must be unique. The first call is the start: no slow start then.
+   */
   update(specs: readonly EndpointSpec[]): void {
     const nowMs = this.#clock.nowMs();
     const change = this.members.update(specs, this.#options.outlier ?? OUTLIER_OFF);
     for (const endpoint of change.added) {
-      this.#policy.joined?.(endpoint.slot, endpoint.id);
+      this.#chooser.joined(endpoint.slot, endpoint.id);
       this.#speed.forget(endpoint.slot);
       if (this.#hasStarted) this.#caretaker.beginRamp(endpoint, nowMs);
       this.#report("joined", endpoint, "added", endpoint.spec.address);
     }
     for (const endpoint of change.removed) this.#report("left", endpoint, "removed", endpoint.spec.address);
-    this.#homes.update(this.members.list);
+    this.#chooser.membersChanged();
     this.#hasStarted = true;
     this.#changed(nowMs);
   }
@@ -91,36 +89,33 @@ export class Pool implements LeaseBook {
   /** New rules for the same endpoints; `policy` null keeps the policy and what it remembers. */
   configure(options: PoolOptions, policy: Policy | null): void {
     this.#options = options;
-    this.#view.spillsWhenFull = options.failover === "full";
+    this.#chooser.spillsWhenFull = options.failover === "full";
+    this.#chooser.waitsForHome = options.sessionWhenFull === "wait";
     this.#caretaker.configure(options);
     this.#lessons.judges = options.outlier !== null;
-    if (policy !== null) {
-      this.#policy = policy;
-      for (const endpoint of this.members.list) policy.joined?.(endpoint.slot, endpoint.id);
-    }
+    if (policy !== null) this.#chooser.policy = policy;
   }
 
   /**
-   * Chooses an endpoint for `work` and books it in `lease`. Without a `waiter` there is no waiting: full is refused.
-   * With one, and a queue, the answer may be `wait`; the waiter is told later, once.
+   * Chooses an endpoint for `work` and books it in `lease`. Without a `waiter` there is no waiting: full is
+   * refused. With one, and a queue, the answer may be `wait`; the waiter is told later, once.
    */
   pick(work: Work, lease: Lease = new Lease(), waiter: Waiter | null = null): Decision {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#tendAtMs) this.tend(nowMs);
-    const slot = this.#choose(work, nowMs);
-    // Whoever waits can not be served now (every change is followed by a dispatch), so nobody is overtaken here,
-    // except from within a dispatch: then the newcomer stands behind.
+    const slot = this.#chooser.choose(work, nowMs);
+    // Whoever waits can not be served now (every change is followed by a dispatch), so nobody is overtaken
+    // here, except from within a dispatch: then the newcomer stands behind.
     const mustStandBehind = this.#isDispatching && waiter !== null && this.queue.length > 0;
     if (slot >= 0 && !mustStandBehind) return this.#send(slot, work, lease, nowMs);
-    const why = slot >= 0 ? "saturated" : this.#whyNone();
+    const why = slot >= 0 ? "saturated" : this.#chooser.whyNone();
     if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
     return this.#wait(work, lease, waiter, nowMs);
   }
 
   /** Somebody could take the work now; asks without booking. */
   canPick(work: Work): boolean {
-    this.#view.fill(work, this.#clock.nowMs());
-    return this.#view.count > 0 || this.#view.trialSlot >= 0;
+    return this.#chooser.canChoose(work, this.#clock.nowMs());
   }
 
   /** The work no longer waits (its client has gone); false when it did not. */
@@ -222,28 +217,10 @@ export class Pool implements LeaseBook {
     if (this.queue.length > 0) this.#dispatch(nowMs);
   }
 
-  #choose(work: Work, nowMs: number): number {
-    const view = this.#view;
-    view.fill(work, nowMs);
-    this.#why = "policy";
-    if (work.sessionSlot >= 0 || work.sessionKey >= 0) {
-      const home = this.#homes.find(work, this.ledger);
-      if (home >= 0) {
-        this.#why = "session";
-        if (this.ledger.inFlight[home]! < this.ledger.limit[home]!) return home;
-        if (this.#options.sessionWhenFull === "wait") return -1;
-      }
-    }
-    this.#why = "trial";
-    if (view.trialSlot >= 0) return view.trialSlot;
-    this.#why = "policy";
-    return view.count === 0 ? -1 : this.#policy.pick(view, work);
-  }
-
   #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
     const endpoint = this.members.at(slot);
     this.ledger.book(slot, work.units);
-    lease.open(this, endpoint, work.units, nowMs, this.#why);
+    lease.open(this, endpoint, work.units, nowMs, this.#chooser.why);
     return lease.decision;
   }
 
@@ -259,11 +236,20 @@ export class Pool implements LeaseBook {
   #dispatch(nowMs: number): void {
     if (this.#isDispatching) return;
     this.#isDispatching = true;
+    try {
+      this.#serveWaiting(nowMs);
+    } finally {
+      this.#isDispatching = false;
+    }
+  }
+
+  #serveWaiting(nowMs: number): void {
     let entry = this.queue.first();
     for (let passed = 0; entry !== null && passed < DISPATCH_SCAN_MAX;) {
-      const slot = this.#choose(entry.work, nowMs);
+      const slot = this.#chooser.choose(entry.work, nowMs);
       if (slot < 0) {
-        if (this.#view.count === 0 && entry.work.labels === null && entry.work.triedCount === 0) break;
+        // Where nobody has room for work that may go anywhere, the others need not be tried.
+        if (this.#chooser.isFull && entry.work.labels === null && entry.work.triedCount === 0) break;
         passed++;
         entry = this.queue.after(entry);
         continue;
@@ -274,18 +260,11 @@ export class Pool implements LeaseBook {
       entry = this.queue.first();
       passed = 0;
     }
-    this.#isDispatching = false;
   }
 
   #changed(nowMs: number): void {
     this.#caretaker.publish(nowMs);
     if (this.queue.length > 0) this.#dispatch(nowMs);
-  }
-
-  #whyNone(): RefuseReason {
-    if (this.#view.matching === 0) return "no_endpoint";
-    if (this.#view.healthy === 0) return "all_down";
-    return this.#view.untried === 0 ? "all_tried" : "saturated";
   }
 
   #refuse(reason: RefuseReason, nowMs: number): Decision {
@@ -298,6 +277,7 @@ export class Pool implements LeaseBook {
   }
 }
 
+/** What a pool is made of. */
 export interface PoolSetup {
   readonly name: string;
   readonly ledger: Ledger;

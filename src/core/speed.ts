@@ -5,11 +5,13 @@ import type { Ledger } from "./ledger.ts";
  *
  * Two estimates a slot, in milliseconds per unit to the first byte:
  * - `latencyMs`, typical: a time-decayed mean of real samples, outliers clipped. Slowdown and ties go by it.
- * - `peakMs`, pessimistic: jumps up to any worse sample and comes down slowly; failures book a penalty, aborted
+ * - `peakMs`, pessimistic: jumps up to any worse sample and comes down slowly; failures book a penalty,
+ * aborted
  *   requests count as "at least this long". `peak_ewma` goes by it.
  *
- * Sources: Finagle PeakEwma (peak, decay 10 s); linkerd2-proxy load biaser (penalty of a failure); the geometric
- * raise for censored samples is ours: without it, clients that give up after 1 s teach at most "1 s".
+ * Sources: Finagle PeakEwma (peak, decay 10 s); linkerd2-proxy load biaser (penalty of a failure); the
+ * geometric raise for censored samples is ours: without it, clients that give up after 1 s teach at most "1
+ * s".
  */
 export class Speed {
   readonly #ledger: Ledger;
@@ -37,11 +39,13 @@ export class Speed {
     const current = this.#agedPeak(slot, nowMs);
     const keep = Math.exp(-(nowMs - sampledAtMs[slot]!) / DECAY_MS);
     peakMs[slot] = ms >= current || Number.isNaN(current) ? ms : current * keep + ms * (1 - keep);
-    costMs[slot] = Math.max(peakMs[slot]!, COST_MS_MIN);
+    costMs[slot] = Math.max(peakMs[slot], COST_MS_MIN);
     sampledAtMs[slot] = nowMs;
   }
 
-  /** A censored sample: the client left after `ms` without a first byte, on an attempt begun at `beganAtMs`. */
+  /**
+   * A censored sample: the client left after `ms` without a first byte, on an attempt begun at `beganAtMs`.
+   */
   observeAtLeast(slot: number, ms: number, beganAtMs: number, nowMs: number): void {
     // Shorter than what is usual here says nothing.
     const usualMs = Number.isNaN(this.medianMs) ? 0 : this.medianMs;
@@ -75,7 +79,9 @@ export class Speed {
     }
   }
 
-  /** What was worse than the peers' median is forgiven with time, so that nobody is shut out for ever (P2). */
+  /**
+   * What was worse than the peers' median is forgiven with time, so that nobody is shut out for ever (P2).
+   */
   #agedPeak(slot: number, nowMs: number): number {
     const peak = this.#ledger.peakMs[slot]!;
     const floor = this.medianMs;
@@ -117,10 +123,14 @@ const TYPICAL_MS = 5_000;
 const SAMPLE_GAIN_MIN = 0.05;
 /** One sample counts as at most that many times what was usual. */
 const CLIP = 10;
-/** Never zero: an endpoint that answered in no time is not free (linkerd2-proxy floors its seed at 1 ms too). */
+/**
+ * Never zero: an endpoint that answered in no time is not free (linkerd2-proxy floors its seed at 1 ms too).
+ */
 const COST_MS_MIN = 0.01;
 
-/** The median of the known values (not NaN) of `column` at these slots; NaN when none is known. O(n log n). */
+/**
+ * The median of the known values (not NaN) of `column` at these slots; NaN when none is known. O(n log n).
+ */
 export function median(
   column: Float64Array,
   slots: Int32Array,

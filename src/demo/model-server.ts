@@ -15,7 +15,13 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     { name, model: options.model ?? DEMO_MODEL, failureRate, engine },
     new Random(seed),
   );
-  const server = createServer((request, response) => api.handle(request, response));
+  const server = createServer((request, response) => {
+    // A connection whose last answer ends while the server closes would stay open, idle.
+    response.once("close", () => {
+      if (!server.listening) server.closeIdleConnections();
+    });
+    api.handle(request, response);
+  });
   // Longer than a balancer keeps an idle connection: the one that reuses it should be the one that closes it.
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   await listen(server, port, host);

@@ -10,7 +10,10 @@ export interface FoundServer {
   readonly models: readonly string[];
 }
 
-/** Where model servers listen unless told otherwise. A port says nothing about who listens there: each is asked. */
+/**
+ * Where model servers listen unless told otherwise. A port says nothing about who listens there: each is
+ * asked.
+ */
 export const USUAL_PORTS: readonly number[] = [
   8000, // vLLM, transformers serve
   30000, // SGLang
@@ -28,8 +31,8 @@ export async function scanLocalhost(ports: readonly number[] = USUAL_PORTS): Pro
 }
 
 /**
- * The servers that can share one pool: those that serve the same models. Of several such groups the largest, then the
- * first; the others are for a configuration file with routes.
+ * The servers that can share one pool: those that serve the same models. Of several such groups the largest,
+ * then the first; the others are for a configuration file with routes.
  */
 export function largestGroup(servers: readonly FoundServer[]): FoundServer[] {
   const groups = new Map<string, FoundServer[]>();
@@ -98,7 +101,8 @@ async function ask(port: number, path: string): Promise<FetchedResponse | null> 
   try {
     const request = { host: HOST, port, method: "GET", path, headers: { "user-agent": "evener-scan" } };
     const answer = await fetchOnce({ ...request, timeoutMs: ANSWER_MS, bodyBytesMax: BODY_BYTES_MAX });
-    const isEvener = answer.headers.has("x-evener-backend") || answer.headers.get("proxy-status")?.startsWith("evener");
+    const isEvener =
+      answer.headers.has("x-evener-backend") || answer.headers.get("proxy-status")?.startsWith("evener");
     return isEvener === true ? null : answer;
   } catch {
     return null;

@@ -1,29 +1,14 @@
-// Hot path: no closure, timer or promise per request; one handler object per connection, used again and again.
+// Hot path: no closure, timer or promise per request; one handler object per connection, used again and
+// again.
 import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { BodyDecoder } from "./body.ts";
 import type { Deadlines } from "./deadlines.ts";
-import type { RequestHead } from "./head.ts";
+import { Intake } from "./intake.ts";
 import type { Http1Limits } from "./limits.ts";
 import type { ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
+import type { RequestHandler } from "./request-handler.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
-
-/** Whoever answers the requests of one connection, one after the other. */
-export interface RequestHandler {
-  /** A head is complete; it is valid during the call. The body, if any, follows. */
-  onRequest(head: RequestHead): void;
-  /** Content of the body, valid during the call. */
-  onPayload(bytes: Buffer, start: number, end: number): void;
-  onBodyEnd(): void;
-  /** All bytes of this read have been delivered: a good moment to write once. */
-  onReadEnd(): void;
-  /** What was written has left. */
-  onDrain(): void;
-  /** The client is gone, or it broke the rules in mid-body: no further call for this request. */
-  onAbort(error: ParseError | null): void;
-  /** A request that can not be understood; the answer must be written now, the connection closes then. */
-  onBadRequest(error: ParseError): void;
-}
 
 /** How long the phases of a connection may last. */
 export interface ServerTimeouts {
@@ -36,8 +21,8 @@ export interface ServerTimeouts {
 }
 
 /**
- * The server's side of one connection: finds requests in its bytes, hands them to the handler one at a time (pipelined
- * ones wait, so answers keep their order), and keeps the time.
+ * The server's side of one connection: finds requests in its bytes, hands them to the handler one at a time
+ * (pipelined ones wait, so answers keep their order), and keeps the time.
  */
 export class ServerConnection implements TransportHandler, DeadlineOwner {
   readonly transport: Transport;
@@ -49,12 +34,11 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   readonly #onClosed: (connection: ServerConnection) => void;
   readonly #deadline: Deadline = new Deadline(this);
   /** Bytes of requests that wait for their turn. */
-  #pipelined: Buffer | null = null;
+  readonly #intake: Intake = new Intake();
   #state: State = "head";
   #isBodyDone = true;
   #isReading = false;
   #isBodyPaused = false;
-  #isTransportPaused = false;
   #discarded = 0;
   #isHeadTimed = false;
   #clientKeepsAlive = true;
@@ -70,6 +54,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#parser = new RequestParser(setup.limits);
     this.#body = new BodyDecoder(setup.limits, "request");
     this.transport = setup.accept(this);
+    this.#intake.attach(this.transport);
     this.#handler = setup.createHandler(this);
     this.#deadlines.set(this.#deadline, this.#timeouts.headerMs);
   }
@@ -118,21 +103,21 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   pauseBody(): void {
     this.#isBodyPaused = true;
     this.#deadlines.clear(this.#deadline);
-    this.#pauseTransport();
+    this.#intake.pause();
   }
 
   resumeBody(): void {
-    if (!this.#isBodyPaused && !this.#isTransportPaused) return;
+    if (!this.#isBodyPaused && !this.#intake.isPaused) return;
     this.#isBodyPaused = false;
-    this.#resumeTransport();
+    this.#intake.resume();
     if (!this.#isBodyDone) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
     if (!this.#isReading) this.#takePipelined();
   }
 
   onData(bytes: Buffer): void {
     if (this.#state === "linger") return this.#discard(bytes.length);
-    if (this.#pipelined !== null || this.#isBodyPaused || this.#state === "answer")
-      return this.#keep(bytes, 0);
+    if (!this.#intake.isEmpty || this.#isBodyPaused || this.#state === "answer")
+      return this.#intake.keep(bytes, 0);
     this.#read(bytes);
   }
 
@@ -150,7 +135,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   onClose(): void {
     const before = this.#state;
     this.#state = "closed";
-    this.#pipelined = null;
+    this.#intake.take();
     this.#deadlines.remove(this.#deadline);
     if (before === "body" || before === "answer") this.#handler.onAbort(null);
     this.#onClosed(this);
@@ -176,7 +161,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     }
     this.#isReading = false;
     if (offset >= 0 && offset < bytes.length && this.#state !== "closed" && this.#state !== "linger") {
-      this.#keep(bytes, offset);
+      this.#intake.keep(bytes, offset);
     }
     if (this.#state === "body" || this.#state === "answer") this.#handler.onReadEnd();
   }
@@ -201,7 +186,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     else this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
     this.#body.start(head.framing, head.contentLength);
     this.#handler.onRequest(head);
-    if (this.#isBodyDone && this.#isStillOpen("answer")) this.#handler.onBodyEnd();
+    if (this.#isBodyDone && (this.#state as State) === "answer") this.#handler.onBodyEnd();
     return next;
   }
 
@@ -254,46 +239,28 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   #nextRequest(): void {
     this.#state = "head";
     this.#parser.reset();
-    this.#resumeTransport();
+    this.#intake.resume();
     this.#deadlines.set(this.#deadline, this.#timeouts.keepAliveMs);
     if (!this.#isReading) this.#takePipelined();
   }
 
   #takePipelined(): void {
-    const bytes = this.#pipelined;
-    if (bytes === null) return;
-    this.#pipelined = null;
-    this.#read(bytes);
+    const bytes = this.#intake.take();
+    if (bytes !== null) this.#read(bytes);
   }
 
-  #keep(bytes: Buffer, offset: number): void {
-    const rest = bytes.subarray(offset);
-    this.#pipelined = this.#pipelined === null ? Buffer.from(rest) : Buffer.concat([this.#pipelined, rest]);
-    if (this.#pipelined.length >= PIPELINED_BYTES_MAX) this.#pauseTransport();
-  }
-
-  #pauseTransport(): void {
-    if (this.#isTransportPaused) return;
-    this.#isTransportPaused = true;
-    this.transport.pause();
-  }
-
-  #resumeTransport(): void {
-    if (!this.#isTransportPaused) return;
-    this.#isTransportPaused = false;
-    this.transport.resume();
-  }
-
-  /** FIN now, but read on for a while: a reset would take the answer out of the client's hands (RFC 9112 9.6). */
+  /**
+   * FIN now, but read on for a while: a reset would take the answer out of the client's hands (RFC 9112 9.6).
+   */
   #beginLinger(): void {
     if (this.#state === "closed") return;
     this.#state = "linger";
     this.#discarded = 0;
-    this.#pipelined = null;
+    this.#intake.take();
     if (this.transport.bufferedBytes > 0) this.#expectProgress();
     else this.#deadlines.set(this.#deadline, LINGER_MS);
     this.transport.end();
-    this.#resumeTransport();
+    this.#intake.resume();
   }
 
   #expectProgress(): void {
@@ -305,12 +272,9 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#discarded += bytes;
     if (this.#discarded > DISCARD_BYTES_MAX) this.transport.destroy();
   }
-
-  #isStillOpen(state: State): boolean {
-    return this.#state === state;
-  }
 }
 
+/** What a connection is made of. */
 export interface ServerConnectionSetup {
   readonly accept: (handler: TransportHandler) => Transport;
   readonly createHandler: (connection: ServerConnection) => RequestHandler;
@@ -321,13 +285,11 @@ export interface ServerConnectionSetup {
 }
 
 /**
- * head: between requests or in a head. body: its body comes in. answer: all read, being answered. discard: answered
- * before its body was read. linger: answered for the last time, waiting for the client to close.
+ * head: between requests or in a head. body: its body comes in. answer: all read, being answered. discard:
+ * answered before its body was read. linger: answered for the last time, waiting for the client to close.
  */
 type State = "head" | "body" | "answer" | "discard" | "linger" | "closed";
 
-/** Bytes of pipelined requests that are read ahead; enough to notice that the client has gone. */
-const PIPELINED_BYTES_MAX = 64 * 1024;
 /** Bytes of an unwanted body that are read for the sake of the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
 const LINGER_MS = 2_000;

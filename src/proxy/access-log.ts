@@ -7,8 +7,8 @@ export type AccessLogTarget =
   | { readonly kind: "file"; readonly path: string };
 
 /**
- * The access log: lines are collected and written a few times a second. A disk that can not follow costs lines, which
- * are counted, and never a request (faults 19, 20).
+ * The access log: lines are collected and written a few times a second. A disk that can not follow costs
+ * lines, which are counted, and never a request (faults 19, 20).
  */
 export class AccessLog {
   readonly isOn: boolean;

@@ -27,7 +27,10 @@ export interface Admission {
   readonly bodyKey: { readonly field: string; readonly isSession: boolean } | null;
 }
 
-/** Judges the head of a request: where it goes and what goes along, or why it goes nowhere. Fills record and work. */
+/**
+ * Judges the head of a request: where it goes and what goes along, or why it goes nowhere. Fills record and
+ * work.
+ */
 export function admit(
   context: ProxyContext,
   head: RequestHead,
@@ -88,7 +91,8 @@ function forwardedHead(
 ): string {
   let text = `${head.method} ${head.originTarget} HTTP/1.1\r\nhost: ${head.host}\r\n`;
   text += requestLines(head, traffic.cookies);
-  text += `x-forwarded-for: ${record.client}\r\nx-forwarded-proto: http\r\nx-forwarded-host: ${head.host}\r\n`;
+  text += `x-forwarded-for: ${record.client}\r\nx-forwarded-proto: http\r\n`;
+  text += `x-forwarded-host: ${head.host}\r\n`;
   text += `x-request-id: ${record.requestId}\r\ntraceparent: ${record.traceparent}\r\n`;
   return `${text}via: 1.${head.minorVersion} ${context.pseudonym}\r\n`;
 }

@@ -1,7 +1,9 @@
 import type { Decision, RefuseReason } from "../core/decision.ts";
+import type { Outcome } from "../core/lease.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { OwnAnswer } from "./answer.ts";
+import type { AttemptFailure } from "./attempt.ts";
 
 /** Every answer that the proxy gives itself, with what to do about it. */
 export const ANSWERS: Readonly<Record<AnswerName, OwnAnswer>> = {
@@ -120,3 +122,19 @@ function answer(
 ): OwnAnswer {
   return { status, code, message, proxyError, retryAfterMs };
 }
+
+/** What an answer says about its backend. Errors of the client's making say nothing. */
+export function outcomeOf(status: number): Outcome {
+  if (status < 500) return status === 429 ? "backend_overload" : "ok";
+  if (status === 503) return "backend_overload";
+  return status === 501 || status === 505 ? "ok" : "backend_error";
+}
+
+/** The answer where an attempt has failed and is not repeated. */
+export const FAILURES: Readonly<Record<AttemptFailure["reason"], OwnAnswer>> = {
+  connect_failed: ANSWERS.connectFailed,
+  backend_reset: ANSWERS.backendReset,
+  backend_protocol: ANSWERS.backendProtocol,
+  first_byte_timeout: ANSWERS.firstByteTimeout,
+  backend_left: ANSWERS.backendLeft,
+};

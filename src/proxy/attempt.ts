@@ -2,8 +2,11 @@
 import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { Lease, type Outcome } from "../core/lease.ts";
 import type { ResponseHead } from "../http1/head.ts";
+import type { ServerConnection } from "../http1/server.ts";
 import type { Admission } from "./admit.ts";
 import type { ProxyContext } from "./context.ts";
+import type { RequestRecord } from "./record.ts";
+import type { Relay } from "./relay.ts";
 import type { RequestBody } from "./request-body.ts";
 import { noteLife } from "./retry.ts";
 import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
@@ -11,16 +14,9 @@ import type { UpstreamPool } from "./upstream-pool.ts";
 
 /** Who made the attempt. Of `onFailed`, `onBroken` and `onComplete` exactly one comes, as the last call. */
 export interface AttemptOwner {
-  onAttemptConnected(connectMs: number): void;
-  /** The request goes out now; false: its sender should pause. */
-  onAttemptSent(isRoomLeft: boolean): void;
-  onAttemptDrain(): void;
   onInterim(head: ResponseHead): void;
-  /** The answer begins; false when it is not wanted (the attempt was given up during the call). */
+  /** The answer begins; the attempt may be cancelled in the call, when another one is to follow. */
   onAnswer(head: ResponseHead): void;
-  onAnswerPayload(bytes: Buffer, start: number, end: number): void;
-  /** The end of one read; false when the client does not keep up. */
-  onAnswerReadEnd(): boolean;
   /** It failed before the answer began; the lease is open still. */
   onFailed(failure: AttemptFailure): void;
   /** It broke off in the answer; the lease is open still. */
@@ -29,6 +25,7 @@ export interface AttemptOwner {
   onComplete(trailers: string): void;
 }
 
+/** Why an attempt failed before its answer began. */
 export interface AttemptFailure {
   readonly reason:
     | "connect_failed"
@@ -46,6 +43,9 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   readonly #context: ProxyContext;
   readonly #owner: AttemptOwner;
   readonly #body: RequestBody;
+  readonly #relay: Relay;
+  readonly #client: ServerConnection;
+  readonly #record: RequestRecord;
   readonly #deadline: Deadline = new Deadline(this);
   #admission: Admission | null = null;
   #upstreams: UpstreamPool | null = null;
@@ -53,23 +53,32 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   #beganMs = 0;
   #isFresh = false;
   #isAnswered = false;
+  #isSending = false;
   /** A 100 has gone to the client already: the backend is not asked for one. */
   #hasContinued = false;
   /** Something of the request may have reached a backend, now or in an attempt before. */
   wasSent = false;
 
-  constructor(context: ProxyContext, owner: AttemptOwner, body: RequestBody) {
+  constructor(
+    context: ProxyContext,
+    owner: AttemptOwner,
+    body: RequestBody,
+    relay: Relay,
+    client: ServerConnection,
+    record: RequestRecord,
+  ) {
     this.#context = context;
     this.#owner = owner;
     this.#body = body;
+    this.#relay = relay;
+    this.#client = client;
+    this.#record = record;
   }
 
   /** Where content of the body goes as it comes; null while there is nowhere to send it. */
   get sink(): UpstreamConnection | null {
     return this.#isSending ? this.#upstream : null;
   }
-
-  #isSending = false;
 
   /** The lease is booked: connect and send. */
   begin(admission: Admission, hasContinued: boolean): void {
@@ -106,7 +115,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   onConnected(): void {
-    this.#owner.onAttemptConnected(this.#context.clock.nowMs() - this.#beganMs);
+    this.#record.connectMs = this.#context.clock.nowMs() - this.#beganMs;
     this.#send();
   }
 
@@ -122,11 +131,11 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   onResponsePayload(bytes: Buffer, start: number, end: number): void {
-    this.#owner.onAnswerPayload(bytes, start, end);
+    this.#relay.payload(bytes, start, end);
   }
 
   onResponseReadEnd(): void {
-    if (!this.#isAnswered || this.#owner.onAnswerReadEnd()) return this.#expectBytes();
+    if (!this.#isAnswered || this.#relay.flush()) return this.#expectBytes();
     // The client is slower than the backend: read no further, and blame nobody for the silence.
     this.#upstream!.transport!.pause();
     this.#context.deadlines.clear(this.#deadline);
@@ -142,7 +151,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   onUpstreamDrain(): void {
-    this.#owner.onAttemptDrain();
+    this.#client.resumeBody();
   }
 
   onUpstreamFailed(failure: UpstreamFailure): void {
@@ -152,7 +161,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#upstream = null;
     if (this.#isAnswered) return this.#owner.onBroken(false);
     if (failure.kind === "protocol") return this.#fail("backend_protocol", failure.detail, false);
-    // The backend may have closed an idle connection just then: once more on a fresh one, to the same backend.
+    // The backend may have closed an idle connection just then: once more on a fresh one, to the same
+    // backend.
     if (failure.kind === "reset" && wasReused && this.#mayRepeat) return this.#connect();
     const reason = failure.kind === "connect" ? "connect_failed" : "backend_reset";
     this.#fail(reason, failure.detail, failure.isUnreachable);
@@ -182,7 +192,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#isSending = true;
     const isRoomLeft = this.#body.send(`${head}${this.#upstreams!.headerLines}${expect}\r\n`, upstream);
     this.#expectBytes();
-    this.#owner.onAttemptSent(isRoomLeft);
+    if (isRoomLeft) this.#client.resumeBody();
+    else this.#client.pauseBody();
   }
 
   /** The backend's next sign of life is due: the first byte of the answer, or the next one. */

@@ -5,7 +5,9 @@ import type { AccessLog } from "./access-log.ts";
 import type { RequestIds } from "./request-id.ts";
 import type { Route } from "./route.ts";
 
-/** What every request of a data plane shares. `plan` is replaced as a whole when the configuration changes. */
+/**
+ * What every request of a data plane shares. `plan` is replaced as a whole when the configuration changes.
+ */
 export interface ProxyContext {
   plan: Plan;
   readonly clock: Clock;

@@ -1,4 +1,5 @@
-// Hot path: one object per client connection; per request it makes strings and one admission, and nothing else.
+// Hot path: one object per client connection; per request it makes strings and one admission, and nothing
+// else.
 import type { Waiter } from "../core/admission/wait-queue.ts";
 import type { Decision } from "../core/decision.ts";
 import type { Outcome } from "../core/lease.ts";
@@ -6,11 +7,12 @@ import { Work } from "../core/work.ts";
 import { FIELD } from "../http1/fields.ts";
 import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
-import type { RequestHandler, ServerConnection } from "../http1/server.ts";
+import type { RequestHandler } from "../http1/request-handler.ts";
+import type { ServerConnection } from "../http1/server.ts";
 import { statusLine } from "../http1/writer.ts";
 import { type Admission, admit, readBodyKey } from "./admit.ts";
-import { answerText, type OwnAnswer } from "./answer.ts";
-import { ANSWERS, parseAnswer, refusalAnswer } from "./answers.ts";
+import type { OwnAnswer } from "./answer.ts";
+import { ANSWERS, FAILURES, outcomeOf, parseAnswer, refusalAnswer } from "./answers.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
 import type { ProxyContext } from "./context.ts";
 import type { EndReason } from "./pool-stats.ts";
@@ -18,12 +20,13 @@ import type { PoolTraffic } from "./pool-traffic.ts";
 import { RequestRecord } from "./record.ts";
 import { Relay } from "./relay.ts";
 import { RequestBody } from "./request-body.ts";
-import { decisionLines, relayMode, responseText } from "./response-text.ts";
-import { backoffMs, decideRetry, retryAfterMs, type RetryFailure } from "./retry.ts";
+import { ownResponse, relayMode, responseText } from "./response-text.ts";
+import { Retrier } from "./retrier.ts";
+import { backoffMs, retryAfterMs, type RetryFailure } from "./retry.ts";
 
 /**
- * The life of a request: admitted, booked on a backend, sent, answered, ended. `#end` is the one place where it ends;
- * every path leads there exactly once, with the lease settled before.
+ * The life of a request: admitted, booked on a backend, sent, answered, ended. `#end` is the one place where
+ * it ends; every path leads there exactly once, with the lease settled before.
  */
 export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #context: ProxyContext;
@@ -33,21 +36,24 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #body: RequestBody = new RequestBody();
   readonly #relay: Relay;
   readonly #attempt: Attempt;
-  /** collect: its body is awaited before the pick. run: queued or attempted. ended: its end has been written. */
+  readonly #retrier: Retrier;
+  /**
+   * collect: its body is awaited before the pick. run: queued or attempted. ended: its end has been written.
+   */
   #phase: "idle" | "collect" | "run" | "ended" = "idle";
   #admission: Admission | null = null;
   #queuedAtMs = -1;
   #backoff: NodeJS.Timeout | null = null;
   #outcome: Outcome = "ok";
   #retryAfterMs = 0;
-  #wasRedelivered = false;
   #hasContinued = false;
 
   constructor(context: ProxyContext, connection: ServerConnection) {
     this.#context = context;
     this.#connection = connection;
     this.#relay = new Relay(connection);
-    this.#attempt = new Attempt(context, this, this.#body);
+    this.#attempt = new Attempt(context, this, this.#body, this.#relay, connection, this.#record);
+    this.#retrier = new Retrier(context, this.#work, this.#body, this.#attempt, this.#record);
     this.#record.client = connection.transport.remoteAddress;
   }
 
@@ -56,7 +62,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#record.begin(nowMs);
     this.#relay.reset();
     this.#attempt.wasSent = false;
-    this.#wasRedelivered = false;
+    this.#retrier.reset();
     this.#hasContinued = false;
     this.#queuedAtMs = -1;
     this.#phase = "collect";
@@ -142,19 +148,6 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#attempt.begin(this.#admission!, this.#hasContinued);
   }
 
-  onAttemptConnected(connectMs: number): void {
-    this.#record.connectMs = connectMs;
-  }
-
-  onAttemptSent(isRoomLeft: boolean): void {
-    if (isRoomLeft) this.#connection.resumeBody();
-    else this.#connection.pauseBody();
-  }
-
-  onAttemptDrain(): void {
-    this.#connection.resumeBody();
-  }
-
   onInterim(head: ResponseHead): void {
     if (this.#admission!.isOldClient) return;
     // A 100 that nobody waits for, or that we have sent ourselves, ends here.
@@ -178,14 +171,6 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const keepAlive = this.#connection.keepsAlive && this.#connection.isBodyDone;
     if (!keepAlive) this.#connection.isLast = true;
     this.#relay.begin(responseText(head, mode, record, keepAlive, this.#sessionLine()), mode);
-  }
-
-  onAnswerPayload(bytes: Buffer, start: number, end: number): void {
-    this.#relay.payload(bytes, start, end);
-  }
-
-  onAnswerReadEnd(): boolean {
-    return this.#relay.flush();
   }
 
   onComplete(trailers: string): void {
@@ -227,32 +212,17 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     else this.decided(decision);
   }
 
-  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed; the client has seen nothing of it. */
+  /**
+   * Gives the failed attempt up and repeats it elsewhere, if that is allowed; the client has seen nothing of
+   * it.
+   */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
-    const traffic = this.#traffic;
-    const { lease, wasSent } = this.#attempt;
-    const record = this.#record;
-    this.#work.avoid(lease.slot);
-    const it = {
-      failure,
-      status,
-      attempts: record.attempts,
-      wasSent,
-      isReplaySafe: this.#admission!.isReplaySafe,
-      isBodyKept: this.#body.isKept,
-      wasRedelivered: this.#wasRedelivered,
-    };
-    const nowMs = this.#context.clock.nowMs();
-    const decision = traffic.pool.canPick(this.#work) ? decideRetry(traffic, lease, it, nowMs) : "no";
+    const decision = this.#retrier.decide(this.#admission!, failure, status);
     if (decision === "no") return false;
-    record.noteFailure(status === 0 ? failure : String(status));
+    this.#record.noteFailure(status === 0 ? failure : String(status));
     this.#attempt.cancel(this.#outcome, this.#retryAfterMs, isUnreachable);
-    const isRedelivery = decision === "redelivery";
-    this.#wasRedelivered ||= isRedelivery;
-    traffic.stats.redeliveries += isRedelivery ? 1 : 0;
-    traffic.stats.retries += isRedelivery ? 0 : 1;
-    if (isRedelivery) this.#pick();
-    else this.#pickLater(backoffMs(traffic.retry!, record.attempts, this.#context.random));
+    if (decision === "redelivery") this.#pick();
+    else this.#pickLater(backoffMs(this.#traffic.retry!, this.#record.attempts, this.#context.random));
     return true;
   }
 
@@ -293,14 +263,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   #write(answer: OwnAnswer): void {
     const record = this.#record;
     record.status = answer.status;
-    const text = answerText(answer, {
-      isLlm: record.isLlm,
-      isHead: record.method === "HEAD",
-      keepAlive: this.#connection.keepsAlive,
-      requestId: record.requestId,
-      lines: decisionLines(record),
-    });
-    this.#relay.begin(text, "none");
+    this.#relay.begin(ownResponse(answer, record, this.#connection.keepsAlive), "none");
     this.#relay.end("");
   }
 
@@ -331,21 +294,6 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (accessLog.isOn) accessLog.append(record.line(reason, nowMs, accessLog.isoTime()));
   }
 }
-
-/** What an answer says about its backend. Errors of the client's making say nothing. */
-function outcomeOf(status: number): Outcome {
-  if (status < 500) return status === 429 ? "backend_overload" : "ok";
-  if (status === 503) return "backend_overload";
-  return status === 501 || status === 505 ? "ok" : "backend_error";
-}
-
-const FAILURES: Readonly<Record<AttemptFailure["reason"], OwnAnswer>> = {
-  connect_failed: ANSWERS.connectFailed,
-  backend_reset: ANSWERS.backendReset,
-  backend_protocol: ANSWERS.backendProtocol,
-  first_byte_timeout: ANSWERS.firstByteTimeout,
-  backend_left: ANSWERS.backendLeft,
-};
 
 /** A body is searched for the key of the choice up to this size; a larger one is placed without. */
 const KEY_BYTES_MAX = 1024 * 1024;

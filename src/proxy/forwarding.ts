@@ -4,9 +4,10 @@ import type { MessageHead, RequestHead, ResponseHead } from "../http1/head.ts";
 import { statusLine } from "../http1/writer.ts";
 
 /**
- * The field lines of a request that go on to a backend: all that the client sent, byte for byte, but for the fields
- * that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Client-sent forwarding fields are
- * dropped: nobody vouches for them. `x_forwarded_for` and the like are dropped too (CVE-2026-39858).
+ * The field lines of a request that go on to a backend: all that the client sent, byte for byte, but for the
+ * fields that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Client-sent
+ * forwarding fields are dropped: nobody vouches for them. `x_forwarded_for` and the like are dropped too
+ * (CVE-2026-39858).
  */
 export function requestLines(head: RequestHead, session: CookieRewrite | null): string {
   let text = "";
@@ -46,7 +47,9 @@ export function responseLines(head: ResponseHead, isChunkedToClient: boolean): s
   return text;
 }
 
-/** Connection names this field: it is for us only. Fields that matter end to end can not be named away (P3). */
+/**
+ * Connection names this field: it is for us only. Fields that matter end to end can not be named away (P3).
+ */
 function isListed(head: MessageHead, index: number, id: number): boolean {
   if (head.connectionOptions === null || KEPT[id] === 1) return false;
   return head.connectionOptions.includes(head.nameAt(index).toLowerCase());

@@ -8,7 +8,10 @@ export type KeySource =
   | { readonly from: "header" | "cookie" | "query" | "body"; readonly name: string }
   | { readonly from: "path" | "client_ip" | "session_cookie" };
 
-/** The key's hash, or {@link NO_KEY} when the request does not carry it (yet: a body field comes with the body). */
+/**
+ * The key's hash, or {@link NO_KEY} when the request does not carry it (yet: a body field comes with the
+ * body).
+ */
 export function keyOf(source: KeySource, head: RequestHead, clientAddress: string): number {
   const text = keyText(source, head, clientAddress);
   return text === null || text === "" ? NO_KEY : hashText(text);
@@ -48,7 +51,9 @@ function queryValue(query: string, name: string): string | null {
   return new URLSearchParams(query).get(name);
 }
 
-/** The key in a top-level field of a JSON body; {@link NO_KEY} when it is not there or is no text or number. */
+/**
+ * The key in a top-level field of a JSON body; {@link NO_KEY} when it is not there or is no text or number.
+ */
 export function bodyKeyOf(field: string, chunks: readonly Buffer[]): number {
   try {
     const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));

@@ -5,7 +5,9 @@ import type { PoolStats } from "./pool-stats.ts";
 import type { SessionCookies } from "./session-cookie.ts";
 import type { Upstreams } from "./upstream-pool.ts";
 
-/** A pool as the request path sees it. Immutable: a configuration change makes a new one around the same pool. */
+/**
+ * A pool as the request path sees it. Immutable: a configuration change makes a new one around the same pool.
+ */
 export interface PoolTraffic {
   readonly name: string;
   readonly pool: Pool;
@@ -22,6 +24,7 @@ export interface PoolTraffic {
   readonly timeouts: TrafficTimeouts;
 }
 
+/** How long a backend may be silent. */
 export interface TrafficTimeouts {
   /** From the sent request to the first byte of the answer. */
   readonly firstByteMs: number;
@@ -29,6 +32,7 @@ export interface TrafficTimeouts {
   readonly idleMs: number;
 }
 
+/** What is tried again, and how often. */
 export interface RetryRules {
   /** All tries of one request, the first included. */
   readonly attempts: number;

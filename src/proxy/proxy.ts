@@ -7,8 +7,8 @@ import type { Plan, ProxyContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 
 /**
- * The first door: listeners, and the connections of clients. The plan it works by is replaced as a whole between
- * requests; what is in flight goes on with the one it began with.
+ * The first door: listeners, and the connections of clients. The plan it works by is replaced as a whole
+ * between requests; what is in flight goes on with the one it began with.
  */
 export class Proxy {
   readonly context: ProxyContext;
@@ -37,7 +37,10 @@ export class Proxy {
     this.#settings = settings;
   }
 
-  /** Opens the listeners that are not open yet and closes those that are not named. Throws EVENER_LISTEN_FAILED. */
+  /**
+   * Opens the listeners that are not open yet and closes those that are not named. Throws
+   * EVENER_LISTEN_FAILED.
+   */
   async listen(binds: readonly { host: string; port: number }[]): Promise<void> {
     const wanted = new Set(binds.map(bindKey));
     for (const bind of binds) {
@@ -58,7 +61,10 @@ export class Proxy {
     });
   }
 
-  /** Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when none was cut. */
+  /**
+   * Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when none was
+   * cut.
+   */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isDraining = true;
     for (const server of this.#listeners.values()) server.close();

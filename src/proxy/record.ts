@@ -76,13 +76,15 @@ export class RequestRecord {
 
   /** The access log's line, with its line end. */
   line(reason: EndReason, nowMs: number, isoTime: string): string {
-    let text = `{"time":"${isoTime}","id":${jsonText(this.requestId)},"trace":"${this.traceparent.slice(3, 35)}"`;
+    let text = `{"time":"${isoTime}","id":${jsonText(this.requestId)}`;
+    text += `,"trace":"${this.traceparent.slice(3, 35)}"`;
     text += `,"client":"${this.client}","method":${jsonText(this.method)},"host":${jsonText(this.host)}`;
     text += `,"target":${jsonText(redactTarget(this.target))},"route":${jsonText(this.route)}`;
     text += `,"pool":${jsonText(this.traffic?.name ?? "")},"backend":${jsonText(this.backend)}`;
     text += `,"why":"${this.why}","attempts":${this.attempts},"status":${this.status},"reason":"${reason}"`;
     text += `,"queue_ms":${milliseconds(this.queueMs)},"connect_ms":${milliseconds(this.connectMs)}`;
-    text += `,"first_byte_ms":${milliseconds(this.firstByteMs)},"total_ms":${milliseconds(nowMs - this.beganMs)}`;
+    text += `,"first_byte_ms":${milliseconds(this.firstByteMs)}`;
+    text += `,"total_ms":${milliseconds(nowMs - this.beganMs)}`;
     text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
     if (this.history !== "") text += `,"failed":${jsonText(this.history)}`;
     return `${text}}\n`;

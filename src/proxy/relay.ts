@@ -3,7 +3,10 @@ import type { ServerConnection } from "../http1/server.ts";
 import { latin1 } from "../http1/latin1.ts";
 import { chunkHead, LAST_CHUNK } from "../http1/writer.ts";
 
-/** How the body goes to the client: as it is (its length is known, or closing ends it), in chunks, or not at all. */
+/**
+ * How the body goes to the client: as it is (its length is known, or closing ends it), in chunks, or not at
+ * all.
+ */
 export type RelayMode = "plain" | "chunked" | "none";
 
 /** Carries a response to the client, never holding more than one read of it. */

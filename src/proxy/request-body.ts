@@ -1,4 +1,5 @@
-// Hot path: content is copied once (the socket's buffer is reused), small bodies travel with the head in one write.
+// Hot path: content is copied once (the socket's buffer is reused), small bodies travel with the head in one
+// write.
 import type { Framing } from "../http1/head.ts";
 import { latin1 } from "../http1/latin1.ts";
 import { chunkHead, LAST_CHUNK } from "../http1/writer.ts";

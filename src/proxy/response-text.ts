@@ -2,6 +2,7 @@
 import { FIELD } from "../http1/fields.ts";
 import type { ResponseHead } from "../http1/head.ts";
 import { httpDate } from "../http1/writer.ts";
+import { answerText, type OwnAnswer } from "./answer.ts";
 import { responseLines } from "./forwarding.ts";
 import type { RelayMode } from "./relay.ts";
 import type { RequestRecord } from "./record.ts";
@@ -14,7 +15,9 @@ export function relayMode(head: ResponseHead, isOldClient: boolean): RelayMode {
   return isOldClient ? "plain" : "chunked";
 }
 
-/** Status line and fields for the client, the empty line included. `lines` are further lines with their CRLF. */
+/**
+ * Status line and fields for the client, the empty line included. `lines` are further lines with their CRLF.
+ */
 export function responseText(
   head: ResponseHead,
   mode: RelayMode,
@@ -31,9 +34,16 @@ export function responseText(
 }
 
 /** What was decided about the request, for whoever looks at its answer. */
-export function decisionLines(record: RequestRecord): string {
+function decisionLines(record: RequestRecord): string {
   if (record.backend === "") return "";
   const queueMs = record.queueMs < 0 ? 0 : Math.round(record.queueMs);
   const decision = `x-evener-backend: ${record.backend}\r\nx-evener-attempts: ${record.attempts}\r\n`;
   return `${decision}x-evener-queue-ms: ${queueMs}\r\nx-evener-reason: ${record.why}\r\n`;
+}
+
+/** The whole text of an answer of our own. */
+export function ownResponse(answer: OwnAnswer, record: RequestRecord, keepAlive: boolean): string {
+  const { isLlm, method, requestId } = record;
+  const lines = decisionLines(record);
+  return answerText(answer, { isLlm, isHead: method === "HEAD", keepAlive, requestId, lines });
 }

@@ -24,9 +24,9 @@ export interface RetryCase {
 export type RetryDecision = "no" | "budget" | "redelivery";
 
 /**
- * Whether a failed attempt is repeated elsewhere. Only what is savable is: nothing was sent yet, or the request may be
- * replayed and is all here. What was in flight on an endpoint when it died is redelivered once outside the budget:
- * a death is no retry storm.
+ * Whether a failed attempt is repeated elsewhere. Only what is savable is: nothing was sent yet, or the
+ * request may be replayed and is all here. What was in flight on an endpoint when it died is redelivered once
+ * outside the budget: a death is no retry storm.
  */
 export function decideRetry(traffic: PoolTraffic, lease: Lease, it: RetryCase, nowMs: number): RetryDecision {
   const rules = traffic.retry;

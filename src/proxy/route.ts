@@ -30,8 +30,8 @@ export interface Route {
 }
 
 /**
- * Most specific first: an exact host before a wildcard before any, then the longer path, then more conditions, then
- * the order of the file.
+ * Most specific first: an exact host before a wildcard before any, then the longer path, then more
+ * conditions, then the order of the file.
  */
 export function sortRoutes(routes: readonly Route[]): Route[] {
   return routes
@@ -77,8 +77,9 @@ function matchesPath(prefix: string, path: string): boolean {
 }
 
 /**
- * Whether backends could read another path than we match by: dot segments, plain or encoded, and %00. Such a request
- * is refused, so that a route can not be talked around (CVE class 9). %2F and others stay as they are.
+ * Whether backends could read another path than we match by: dot segments, plain or encoded, and %00. Such a
+ * request is refused, so that a route can not be talked around (CVE class 9). %2F and others stay as they
+ * are.
  */
 export function isAmbiguousPath(path: string): boolean {
   if (!path.includes("/.") && !path.includes("%")) return false;
@@ -90,8 +91,8 @@ export function isAmbiguousPath(path: string): boolean {
 }
 
 /**
- * Paths of engines that generate from what is in the request alone: sending one again elsewhere harms nobody until an
- * answer has begun. `/v1/responses` may store, files and batches do: they are not in it.
+ * Paths of engines that generate from what is in the request alone: sending one again elsewhere harms nobody
+ * until an answer has begun. `/v1/responses` may store, files and batches do: they are not in it.
  */
 const GENERATION_PATHS: ReadonlySet<string> = new Set([
   "/v1/chat/completions",
@@ -111,6 +112,7 @@ const GENERATION_PATHS: ReadonlySet<string> = new Set([
   "/completion",
 ]);
 
+/** The request asks a model to generate from what it carries alone. */
 export function isGeneration(head: RequestHead): boolean {
   return GENERATION_PATHS.has(head.path) && head.method === "POST";
 }

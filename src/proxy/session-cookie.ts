@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 /**
- * The cookie that names a session's backend: `1.KEY.TAG.EXPIRY.SIGNATURE`, at most 120 bytes. The tag is a keyed hash
- * of the backend's id, so that nothing of our inside can be read from it; the signature covers pool, tag and expiry.
- * Two keys may be live: the first signs, both verify, so that keys can be changed without losing a session.
+ * The cookie that names a session's backend: `1.KEY.TAG.EXPIRY.SIGNATURE`, at most 120 bytes. The tag is a
+ * keyed hash of the backend's id, so that nothing of our inside can be read from it; the signature covers
+ * pool, tag and expiry. Two keys may be live: the first signs, both verify, so that keys can be changed
+ * without losing a session.
  */
 export class SessionCookies {
   readonly #keys: readonly SessionKey[];

@@ -5,7 +5,10 @@ import type { Http1Limits } from "../http1/limits.ts";
 import { connectTransport } from "../http1/socket-transport.ts";
 import { UpstreamConnection, type UpstreamListener, type UpstreamOwner } from "./upstream.ts";
 
-/** The connections to one backend: idle ones are used last in, first out, so that surplus ones grow old and close. */
+/**
+ * The connections to one backend: idle ones are used last in, first out, so that surplus ones grow old and
+ * close.
+ */
 export class UpstreamPool implements UpstreamOwner {
   readonly #target: UpstreamTarget;
   readonly #limits: Http1Limits;

@@ -25,6 +25,7 @@ export interface UpstreamListener {
   onUpstreamFailed(failure: UpstreamFailure): void;
 }
 
+/** How an upstream connection ended without a complete response. */
 export interface UpstreamFailure {
   readonly kind: "connect" | "reset" | "protocol";
   /** For logs: what happened, without addresses of others. */
@@ -129,7 +130,7 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     this.#deadlines.remove(this.#deadline);
     this.owner.lost(this);
     if (listener === null) return;
-    const code = error === null ? "closed" : String((error as NodeJS.ErrnoException).code ?? error.message);
+    const code = error === null ? "closed" : ((error as NodeJS.ErrnoException).code ?? error.message);
     const kind = before === "connecting" ? "connect" : "reset";
     listener.onUpstreamFailed({ kind, detail: code, isUnreachable: kind === "connect" && isRefusal(code) });
   }

@@ -16,14 +16,18 @@ export interface AgentReport {
 }
 
 /**
- * Reads one line of the agent-check protocol (HAProxy configuration manual, `agent-check`): words separated by space,
- * comma or tab: `up`, `ready`, `drain`, `maint`, `down`, `stopped`, `fail`, `75%` (of its weight), `maxconn:30`; and of
- * ours `cpu:0.4`, `mem:0.6`, `gpu:0.9` (0..1, or with %). Words it does not know are ignored, as HAProxy does.
+ * Reads one line of the agent-check protocol (HAProxy configuration manual, `agent-check`): words separated
+ * by space, comma or tab: `up`, `ready`, `drain`, `maint`, `down`, `stopped`, `fail`, `75%` (of its weight),
+ * `maxconn:30`; and of ours `cpu:0.4`, `mem:0.6`, `gpu:0.9` (0..1, or with %). Words it does not know are
+ * ignored, as HAProxy does.
  */
 export function parseAgentLine(line: string): AgentReport {
   const report = { wish: null as Wish | null, share: null as number | null, limit: null as number | null };
   const vitals = { cpu: Number.NaN, memory: Number.NaN, gpu: Number.NaN };
-  for (const word of line.split("#")[0]!.trim().split(/[\s,]+/, WORDS_MAX)) {
+  for (const word of line
+    .split("#")[0]!
+    .trim()
+    .split(/[\s,]+/, WORDS_MAX)) {
     const wish = WISHES[word.toLowerCase()];
     if (wish !== undefined) report.wish = wish;
     else if (/^\d{1,3}%$/.test(word)) report.share = Number.parseInt(word, 10) / 100;
@@ -72,7 +76,8 @@ export class AgentChecker {
   #askAll(): void {
     for (const target of this.#targets) {
       askAgent(target.host, this.#port, Math.min(this.#intervalMs, ANSWER_MS_MAX), (line) => {
-        // An agent that does not answer changes nothing (HAProxy does the same): the probes judge the backend.
+        // An agent that does not answer changes nothing (HAProxy does the same): the probes judge the
+        // backend.
         if (line !== null) this.#tell(target.id, parseAgentLine(line));
       });
     }
@@ -92,7 +97,12 @@ export class AgentChecker {
 }
 
 /** Reads one line from an agent; null when there was none in time. */
-export function askAgent(host: string, port: number, timeoutMs: number, done: (line: string | null) => void): void {
+export function askAgent(
+  host: string,
+  port: number,
+  timeoutMs: number,
+  done: (line: string | null) => void,
+): void {
   const socket = net.connect({ host, port, timeout: timeoutMs });
   let text = "";
   let isTold = false;

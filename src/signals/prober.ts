@@ -12,6 +12,7 @@ export interface ProbeTarget {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** How, how often and with what expectation backends are probed. */
 export interface ProbeOptions {
   readonly kind: "http" | "tcp";
   /** `auto`: the first of {@link AUTO_PATHS} that the backend knows. */
@@ -70,7 +71,8 @@ export class Prober {
     // The first round is spread over a tenth of the interval.
     await pause(this.#options.intervalMs * 0.1 * this.#random.float(), signal);
     while (!signal.aborted) {
-      while (this.#inProgress >= this.#options.concurrencyMax && !signal.aborted) await pause(TURN_MS, signal);
+      while (this.#inProgress >= this.#options.concurrencyMax && !signal.aborted)
+        await pause(TURN_MS, signal);
       this.#inProgress++;
       const event = await this.#probe(target, signal);
       this.#inProgress--;
@@ -109,7 +111,9 @@ export class Prober {
       // A path that the backend does not know says nothing about its health.
       if (answer.status === 404 && known === undefined) continue;
       this.#paths.set(target.id, path);
-      if (!this.#options.expect.statuses.some(({ from, to }) => answer.status >= from && answer.status <= to)) {
+      if (
+        !this.#options.expect.statuses.some(({ from, to }) => answer.status >= from && answer.status <= to)
+      ) {
         return { passed: false, detail: `probe: ${path} answered ${answer.status}` };
       }
       const { body } = this.#options.expect;
@@ -120,17 +124,34 @@ export class Prober {
     return { passed: false, detail: `${detail}; set health.path` };
   }
 
-  async #get(target: ProbeTarget, path: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
+  async #get(
+    target: ProbeTarget,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<{ status: number; body: string }> {
     const { host, port, headers } = target;
     const { timeoutMs } = this.#options;
-    const request = { host, port, method: "GET", path, headers: { ...headers, "user-agent": "evener-probe" } };
+    const request = {
+      host,
+      port,
+      method: "GET",
+      path,
+      headers: { ...headers, "user-agent": "evener-probe" },
+    };
     const answer = await fetchOnce({ ...request, timeoutMs, bodyBytesMax: BODY_BYTES_MAX, signal });
     return { status: answer.status, body: answer.body.toString("utf8") };
   }
 }
 
 /** What model servers and others answer when they are well, in this order. */
-export const AUTO_PATHS: readonly string[] = ["/health", "/healthz", "/v1/models", "/api/version", "/ping", "/"];
+export const AUTO_PATHS: readonly string[] = [
+  "/health",
+  "/healthz",
+  "/v1/models",
+  "/api/version",
+  "/ping",
+  "/",
+];
 
 const BODY_BYTES_MAX = 256 * 1024;
 /** How soon a probe that waits for its turn looks again. */

@@ -1,8 +1,8 @@
 import { RateWindow } from "../kit/rate-window.ts";
 
 /**
- * How many retries are allowed: a share of the requests of the last 10 s, plus a few a second so that a quiet service
- * can retry at all. A failing fleet then gets at most that much more load (P18, retry storms).
+ * How many retries are allowed: a share of the requests of the last 10 s, plus a few a second so that a quiet
+ * service can retry at all. A failing fleet then gets at most that much more load (P18, retry storms).
  * Source: Finagle RetryBudget (20 % over 10 s plus a floor per second).
  */
 export class RetryBudget {

@@ -19,6 +19,7 @@ export interface QueueEntry {
   isQueued: boolean;
 }
 
+/** How much waiting there may be. */
 export interface QueueOptions {
   /** Requests that may wait at once; >= 1. */
   readonly requestsMax: number;
@@ -27,8 +28,8 @@ export interface QueueOptions {
 }
 
 /**
- * Work that waits for room: first in, first out within a class, higher classes first. Entries leave from anywhere in
- * O(1) (their client has gone), so that no count leaks (P24).
+ * Work that waits for room: first in, first out within a class, higher classes first. Entries leave from
+ * anywhere in O(1) (their client has gone), so that no count leaks (P24).
  */
 export class WaitQueue {
   readonly #lines: readonly Line[] = WORK_CLASSES.map(() => ({ head: null, tail: null }));

@@ -1,16 +1,16 @@
+import type { Candidates } from "../candidates.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { hashText } from "../kit/hash.ts";
-import { STATE, type Ledger } from "../ledger.ts";
 import { rendezvousScore } from "../policies/hash.ts";
 import { NO_KEY, type Work } from "../work.ts";
 
 /**
- * Where a session is at home. A cookie names its endpoint; any other key (a header, the client's address) is at home
- * where rendezvous hashing puts it: nothing to store, nothing lost by a restart, and a membership change moves only
- * the sessions of the endpoint that left.
+ * Where a session is at home. A cookie names its endpoint; any other key (a header, the client's address) is
+ * at home where rendezvous hashing puts it: nothing to store, nothing lost by a restart, and a membership
+ * change moves only the sessions of the endpoint that left.
  *
- * Overflow rules: home full: the work spills to another endpoint (or waits, if so configured) and the session stays;
- * home draining, down, ejected or tried: the work goes elsewhere and the session moves with it.
+ * Overflow rules: home full: the work spills to another endpoint (or waits, if so configured) and the session
+ * stays; home draining, down, ejected or tried: the work goes elsewhere and the session moves with it.
  */
 export class SessionHomes {
   #identities: Float64Array = new Float64Array(0);
@@ -23,14 +23,18 @@ export class SessionHomes {
   }
 
   /** The slot of the session's home, or -1 when it has none (or none that is well). O(members) for keys. */
-  find(work: Work, ledger: Ledger): number {
-    if (work.sessionSlot >= 0) return canServe(work.sessionSlot, work, ledger) ? work.sessionSlot : -1;
+  find(work: Work, view: Candidates): number {
+    if (work.sessionSlot >= 0) return view.mayServe(work.sessionSlot, work) ? work.sessionSlot : -1;
     if (work.sessionKey === NO_KEY) return -1;
     let home = -1;
     let highest = Number.NEGATIVE_INFINITY;
+    let group = 0;
     for (let i = 0; i < this.#members.length; i++) {
       const endpoint = this.#members[i]!;
-      if (!canServe(endpoint.slot, work, ledger)) continue;
+      // Members stand by priority: a group that can serve keeps its sessions to itself.
+      if (home >= 0 && endpoint.spec.priority !== group) break;
+      if (!view.mayServe(endpoint.slot, work)) continue;
+      group = endpoint.spec.priority;
       // The configured weight: a slow start or a slowdown must not move sessions.
       const score = rendezvousScore(work.sessionKey, this.#identities[i]!, endpoint.weight);
       if (score > highest) {
@@ -40,8 +44,4 @@ export class SessionHomes {
     }
     return home;
   }
-}
-
-function canServe(slot: number, work: Work, ledger: Ledger): boolean {
-  return ledger.state[slot] === STATE.available && !work.hasTried(slot);
 }

@@ -6,8 +6,8 @@ import { type ProbeEvent, type ProbeState, type ProbeThresholds, stepProbe } fro
 export type Wish = "ready" | "drain" | "down";
 
 /**
- * Everything known about one endpoint's health: three independent witnesses (operator and agent, probes, real work)
- * and the verdict that follows from them.
+ * Everything known about one endpoint's health: three independent witnesses (operator and agent, probes, real
+ * work) and the verdict that follows from them.
  */
 export class EndpointHealth {
   readonly outlier: Outlier;
@@ -72,6 +72,7 @@ export interface HealthDescription {
   readonly reason: string;
 }
 
+/** An ejection's reason in words. */
 export function reasonText(reason: EjectionReason | null): string {
   return (reason ?? "unknown").replaceAll("_", " ");
 }

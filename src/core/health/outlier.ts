@@ -1,12 +1,12 @@
 import type { Random } from "../kit/random.ts";
 
 /**
- * What real work says about an endpoint: too many failures eject it for a time that doubles at every return of the
- * trouble; then it is tried with one request at a time, and only a success of real work readmits it. A passing probe
- * does not (P14: a server whose /health is fine while its generation hangs).
+ * What real work says about an endpoint: too many failures eject it for a time that doubles at every return
+ * of the trouble; then it is tried with one request at a time, and only a success of real work readmits it. A
+ * passing probe does not (P14: a server whose /health is fine while its generation hangs).
  *
- * Rules count requests, not seconds or hosts, so that they work at one request a second and with two endpoints
- * (P13: Envoy's need five hosts with a hundred requests each per 10 s).
+ * Rules count requests, not seconds or hosts, so that they work at one request a second and with two
+ * endpoints (P13: Envoy's need five hosts with a hundred requests each per 10 s).
  */
 export class Outlier {
   /** Replaced when the configuration changes; the state goes on. */
@@ -91,6 +91,7 @@ export class Outlier {
   }
 }
 
+/** When failures eject, and for how long. */
 export interface OutlierOptions {
   /** Failures in a row that eject; 1..32. */
   readonly consecutive: number;

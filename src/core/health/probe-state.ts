@@ -1,6 +1,6 @@
 /**
- * What active probes say about an endpoint: `fall` failures in a row take it down, `rise` passes bring it back
- * (HAProxy's rise and fall). The first probe of all decides alone: nothing is known before it.
+ * What active probes say about an endpoint: `fall` failures in a row take it down, `rise` passes bring it
+ * back (HAProxy's rise and fall). The first probe of all decides alone: nothing is known before it.
  */
 export type ProbeState =
   | { readonly kind: "unknown" }
@@ -9,6 +9,7 @@ export type ProbeState =
 
 export type ProbeEvent = { readonly passed: true } | { readonly passed: false; readonly detail: string };
 
+/** How many probes in a row decide. */
 export interface ProbeThresholds {
   /** Passes in a row that bring an endpoint back; >= 1. */
   readonly rise: number;
@@ -16,6 +17,7 @@ export interface ProbeThresholds {
   readonly fall: number;
 }
 
+/** The state after one more probe. */
 export function stepProbe(state: ProbeState, event: ProbeEvent, thresholds: ProbeThresholds): ProbeState {
   switch (state.kind) {
     case "unknown":

@@ -1,8 +1,10 @@
 /**
- * The share of its weight that an endpoint keeps when it is slow: a slow endpoint gets less work before it gets none.
+ * The share of its weight that an endpoint keeps when it is slow: a slow endpoint gets less work before it
+ * gets none.
  *
- * It is compared with its peers' median and with its own past; the second ratio is taken relative to how much all the
- * others slowed down meanwhile, so that nobody is blamed when everything is slow (fault 5: fail open).
+ * It is compared with its peers' median and with its own past; the second ratio is taken relative to how much
+ * all the others slowed down meanwhile, so that nobody is blamed when everything is slow (fault 5: fail
+ * open).
  */
 export class Slowdown {
   readonly #options: SlowdownOptions;
@@ -32,6 +34,7 @@ export class Slowdown {
   }
 }
 
+/** What slowness is judged by; NaN is unknown. */
 export interface SlowdownFigures {
   latencyMs: number;
   /** The peers' median now. */
@@ -43,6 +46,7 @@ export interface SlowdownFigures {
   samples: number;
 }
 
+/** How much slowness is normal, and how much is useless. */
 export interface SlowdownOptions {
   /** So many times slower is still normal (hardware differs); > 1. */
   readonly tolerance: number;

@@ -1,11 +1,12 @@
 /**
- * Many deadlines for the price of a number each. A deadline that moves to later (the usual case: every byte of a
- * stream moves it) only changes its number; it is looked at when its old time comes and put where it belongs then.
- * Late by up to two ticks, never early. Source: hashed timing wheels (Varghese and Lauck, 1987), made lazy.
+ * Many deadlines for the price of a number each. A deadline that moves to later (the usual case: every byte
+ * of a stream moves it) only changes its number; it is looked at when its old time comes and put where it
+ * belongs then. Late by up to two ticks, never early. Source: hashed timing wheels (Varghese and Lauck,
+ * 1987), made lazy.
  */
 export class DeadlineWheel {
   readonly tickMs: number;
-  readonly #slots: (Deadline | null)[] = new Array<Deadline | null>(SLOTS).fill(null);
+  readonly #slots: (Deadline | null)[] = Array.from({ length: SLOTS }, () => null);
   #tick = 0;
   /** Deadlines that stand in the wheel, due or not. */
   size = 0;
@@ -113,6 +114,7 @@ export class Deadline {
   }
 }
 
+/** Who is told when a deadline has passed. */
 export interface DeadlineOwner {
   /** The deadline has passed; it is not set any more. */
   onDeadline(): void;

@@ -1,6 +1,6 @@
 /**
- * Counts of values in buckets that grow by a quarter of an octave (19 %), for values from 0.01 to 10^7 of any unit.
- * A quantile read from it is at most 19 % too high; memory is constant; recording allocates nothing.
+ * Counts of values in buckets that grow by a quarter of an octave (19 %), for values from 0.01 to 10^7 of any
+ * unit. A quantile read from it is at most 19 % too high; memory is constant; recording allocates nothing.
  */
 export class Histogram {
   readonly #counts: Float64Array = new Float64Array(BUCKETS);

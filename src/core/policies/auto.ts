@@ -2,13 +2,13 @@ import type { Random } from "../kit/random.ts";
 import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./policy.ts";
 
 /**
- * The default: `least_request` whose ties go to the faster endpoint more often (weighted by 1/latency), never always
- * to the same one.
+ * The default: `least_request` whose ties go to the faster endpoint more often (weighted by 1/latency), never
+ * always to the same one.
  * When to use: unless you know better.
  * When not: sessions or caches need one key in one place: see `hash`.
  * Cost: O(n) a pick, no allocation.
- * Source: Envoy FULL_SCAN for the count; the tie-break is ours: at low load almost every pick is a tie, and counts
- * alone would send as much to the slowest machine as to the fastest.
+ * Source: Envoy FULL_SCAN for the count; the tie-break is ours: at low load almost every pick is a tie, and
+ * counts alone would send as much to the slowest machine as to the fastest.
  */
 export const auto: PolicySpec = {
   name: "auto",

@@ -2,7 +2,8 @@ import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./polic
 
 /**
  * The first endpoint until it is full, then the next.
- * When to use: the last machines should fall idle so that they can be switched off; needs a `limit` per backend.
+ * When to use: the last machines should fall idle so that they can be switched off; needs a `limit` per
+ * backend.
  * When not: latency matters more than the bill; without limits everything goes to the first.
  * Cost: O(1) a pick: the pool has taken the full ones out already.
  * Source: HAProxy `balance first`.

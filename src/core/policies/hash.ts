@@ -8,8 +8,8 @@ import type { Policy, PolicyKit, PolicyOptions, PolicySpec, PoolView } from "./p
  * When to use: caches on the endpoints; the same user, document or conversation in one place.
  * When not: few keys that carry most of the load.
  * Cost: O(n) a pick with one logarithm each, no allocation. Removing an endpoint moves only its own keys.
- * Source: rendezvous: Thaler and Ravishankar (1998), weights by -w / ln(h) (Schindelhauer and Schomaker, 2005);
- * bound: Mirrokni, Thorup, Zadimoghaddam, Consistent Hashing with Bounded Loads (2016).
+ * Source: rendezvous: Thaler and Ravishankar (1998), weights by -w / ln(h) (Schindelhauer and Schomaker,
+ * 2005); bound: Mirrokni, Thorup, Zadimoghaddam, Consistent Hashing with Bounded Loads (2016).
  */
 export const hash: PolicySpec = {
   name: "hash",
@@ -19,7 +19,7 @@ export const hash: PolicySpec = {
       kind: "text",
       default: "client_ip",
       about:
-        "what is hashed: `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD` (top level of a JSON body), " +
+        "what is hashed: `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD` (top level of JSON), " +
         "`path` or `client_ip`; requests without it are spread at random",
     },
     balance_factor: {

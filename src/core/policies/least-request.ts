@@ -2,12 +2,13 @@ import type { Random } from "../kit/random.ts";
 import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./policy.ts";
 
 /**
- * The endpoint with the fewest requests in flight for its weight, exactly, over the whole pool; ties at random.
+ * The endpoint with the fewest requests in flight for its weight, exactly, over the whole pool; ties at
+ * random.
  * When to use: requests that differ in length; the safe choice when nothing is known about them.
  * When not: one endpoint is slower than its weight says and deadlines are short: see `peak_ewma`.
  * Cost: O(n) a pick (1,000 endpoints: see bench/RESULTS.md), no allocation.
- * Source: HAProxy leastconn, Envoy LEAST_REQUEST with FULL_SCAN; cost (in flight + 1) / weight. Requests that failed
- * in no time count for a while (`burden`), or the endpoint that fails would look idle (P3).
+ * Source: HAProxy leastconn, Envoy LEAST_REQUEST with FULL_SCAN; cost (in flight + 1) / weight. Requests that
+ * failed in no time count for a while (`burden`), or the endpoint that fails would look idle (P3).
  */
 export const leastRequest: PolicySpec = {
   name: "least_request",

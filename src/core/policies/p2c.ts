@@ -4,8 +4,9 @@ import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./polic
 /**
  * Power of two choices: draws two different endpoints and takes the one with less in flight.
  * When to use: several balancers before one fleet, or thousands of endpoints.
- * When not: few endpoints with slow requests: of two it takes the busier one in a quarter of Envoy's draws (with
- * replacement; never here), and it can not see the idle third (P7). There `least_request` looks at all of them.
+ * When not: few endpoints with slow requests: of two it takes the busier one in a quarter of Envoy's draws
+ * (with replacement; never here), and it can not see the idle third (P7). There `least_request` looks at all
+ * of them.
  * Cost: O(1) a pick, no allocation.
  * Source: Mitzenmacher, The Power of Two Choices (1996); Finagle P2C for the draw without replacement.
  */

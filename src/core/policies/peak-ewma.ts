@@ -2,12 +2,14 @@ import type { Random } from "../kit/random.ts";
 import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./policy.ts";
 
 /**
- * The endpoint where an answer would begin soonest: peak-sensitive latency x (in flight + 1) / weight, over the pool.
+ * The endpoint where an answer would begin soonest: peak-sensitive latency x (in flight + 1) / weight, over
+ * the pool.
  * When to use: endpoints of unequal or changing speed, short deadlines, retries that hurt.
  * When not: latency says more about the request than about the endpoint (long and short prompts mixed).
  * Cost: O(n) a pick, no allocation.
- * Source: Finagle PeakEwma, linkerd2-proxy (30 ms seed replaced by the peers' median, so that a new endpoint is
- * neither free nor shunned: P1, P2). `core/speed.ts` learns the latencies, with penalties and censored samples.
+ * Source: Finagle PeakEwma, linkerd2-proxy (30 ms seed replaced by the peers' median, so that a new endpoint
+ * is neither free nor shunned: P1, P2). `core/speed.ts` learns the latencies, with penalties and censored
+ * samples.
  */
 export const peakEwma: PolicySpec = {
   name: "peak_ewma",

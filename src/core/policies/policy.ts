@@ -3,8 +3,8 @@ import type { Ledger } from "../ledger.ts";
 import type { Work } from "../work.ts";
 
 /**
- * A way to choose among the endpoints that may be chosen. A policy never sees an endpoint that is down, draining,
- * full or already tried: the pool has taken those out of `view.candidates` before.
+ * A way to choose among the endpoints that may be chosen. A policy never sees an endpoint that is down,
+ * draining, full or already tried: the pool has taken those out of `view.candidates` before.
  */
 export interface Policy {
   /**
@@ -25,7 +25,10 @@ export interface PoolView {
   readonly nowMs: number;
 }
 
-/** Everything that the product needs to know about a policy: adding one is a file, a menu line and a docs page. */
+/**
+ * Everything that the product needs to know about a policy: adding one is a file, a menu line and a docs
+ * page.
+ */
 export interface PolicySpec {
   /** As operators write it in the configuration. */
   readonly name: string;

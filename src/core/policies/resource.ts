@@ -1,13 +1,14 @@
 import { NO_OPTIONS, type Policy, type PolicyKit, type PolicySpec, type PoolView } from "./policy.ts";
 
 /**
- * The endpoint with the lowest utilisation (the highest of its CPU, memory and GPU as reported), blended with what is
- * in flight there.
+ * The endpoint with the lowest utilisation (the highest of its CPU, memory and GPU as reported), blended with
+ * what is in flight there.
  * When to use: endpoints serve others beside us, or work loads them in ways that counts do not show.
  * When not: nobody reports; it is `least_request` with less knowledge then.
  * Cost: O(n) a pick, no allocation (the peers' median is taken anew every 100 ms).
- * Source: HAProxy agent-check and ORCA for the reports. A report ages towards the peers' median (half in 10 s), and
- * whoever does not report counts as the median, so that a missing report neither starves nor attracts (P10).
+ * Source: HAProxy agent-check and ORCA for the reports. A report ages towards the peers' median (half in 10
+ * s), and whoever does not report counts as the median, so that a missing report neither starves nor attracts
+ * (P10).
  */
 export const resource: PolicySpec = {
   name: "resource",

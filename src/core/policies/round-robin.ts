@@ -3,10 +3,12 @@ import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./polic
 /**
  * Smooth weighted round robin: everyone in turn, by weight, without bursts (5/1/1 gives A A B A C A A).
  * When to use: requests of equal cost on equal machines; to compare others with.
- * When not: requests that differ in length (LLMs): count-blind splitting lets queues grow beside idle machines.
+ * When not: requests that differ in length (LLMs): count-blind splitting lets queues grow beside idle
+ * machines.
  * Cost: O(n) a pick, no allocation.
- * Source: nginx `ngx_http_upstream_get_peer` (2012). Only those that can be picked take part in a round, so that a dead
- * server's share is spread over all others by weight (P9: Caddy hands it to the next in the list).
+ * Source: nginx `ngx_http_upstream_get_peer` (2012). Only those that can be picked take part in a round, so
+ * that a dead server's share is spread over all others by weight (P9: Caddy hands it to the next in the
+ * list).
  */
 export const roundRobin: PolicySpec = {
   name: "round_robin",

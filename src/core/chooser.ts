@@ -1,0 +1,85 @@
+import { SessionHomes } from "./affinity/session.ts";
+import { Candidates } from "./candidates.ts";
+import type { RefuseReason } from "./decision.ts";
+import type { PickReason } from "./lease.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Members } from "./members.ts";
+import type { Policy } from "./policies/policy.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * Chooses a slot: the session's home first, then an endpoint that has to prove itself, then as the policy
+ * says.
+ */
+export class Chooser {
+  readonly #ledger: Ledger;
+  readonly #members: Members;
+  readonly #view: Candidates;
+  readonly #homes: SessionHomes = new SessionHomes();
+  #policy: Policy;
+  /** Session work waits for its home when that is full, instead of going elsewhere for once. */
+  waitsForHome = false;
+  /** Why the last choice was made. */
+  why: PickReason = "policy";
+
+  constructor(ledger: Ledger, members: Members, policy: Policy) {
+    this.#ledger = ledger;
+    this.#members = members;
+    this.#policy = policy;
+    this.#view = new Candidates(ledger, members);
+  }
+
+  /** A full priority group passes work on to the next group. */
+  set spillsWhenFull(spills: boolean) {
+    this.#view.spillsWhenFull = spills;
+  }
+
+  set policy(policy: Policy) {
+    this.#policy = policy;
+    for (const endpoint of this.#members.list) policy.joined?.(endpoint.slot, endpoint.id);
+  }
+
+  joined(slot: number, id: string): void {
+    this.#policy.joined?.(slot, id);
+  }
+
+  /** To be told when the members have changed. */
+  membersChanged(): void {
+    this.#homes.update(this.#members.list);
+  }
+
+  /** The slot for this work, or -1. Books nothing. */
+  choose(work: Work, nowMs: number): number {
+    const view = this.#view;
+    view.fill(work, nowMs);
+    if (work.sessionSlot >= 0 || work.sessionKey >= 0) {
+      const home = this.#homes.find(work, view);
+      this.why = "session";
+      if (home >= 0 && this.#ledger.inFlight[home]! < this.#ledger.limit[home]!) return home;
+      if (home >= 0 && this.waitsForHome) return -1;
+    }
+    this.why = "trial";
+    if (view.trialSlot >= 0) return view.trialSlot;
+    this.why = "policy";
+    return view.count === 0 ? -1 : this.#policy.pick(view, work);
+  }
+
+  /** Somebody could take the work now. */
+  canChoose(work: Work, nowMs: number): boolean {
+    this.#view.fill(work, nowMs);
+    return this.#view.count > 0 || this.#view.trialSlot >= 0;
+  }
+
+  /** After a choice: nobody at all has room, so that others need not be tried either. */
+  get isFull(): boolean {
+    return this.#view.count === 0 && this.#view.trialSlot < 0;
+  }
+
+  /** Why the last choice found nobody. */
+  whyNone(): RefuseReason {
+    const view = this.#view;
+    if (view.matching === 0) return "no_endpoint";
+    if (view.healthy === 0) return "all_down";
+    return view.untried === 0 ? "all_tried" : "saturated";
+  }
+}

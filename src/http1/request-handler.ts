@@ -1,0 +1,19 @@
+import type { RequestHead } from "./head.ts";
+import type { ParseError } from "./parse-error.ts";
+
+/** Whoever answers the requests of one connection, one after the other. */
+export interface RequestHandler {
+  /** A head is complete; it is valid during the call. The body, if any, follows. */
+  onRequest(head: RequestHead): void;
+  /** Content of the body, valid during the call. */
+  onPayload(bytes: Buffer, start: number, end: number): void;
+  onBodyEnd(): void;
+  /** All bytes of this read have been delivered: a good moment to write once. */
+  onReadEnd(): void;
+  /** What was written has left. */
+  onDrain(): void;
+  /** The client is gone, or it broke the rules in mid-body: no further call for this request. */
+  onAbort(error: ParseError | null): void;
+  /** A request that can not be understood; the answer must be written now, the connection closes then. */
+  onBadRequest(error: ParseError): void;
+}

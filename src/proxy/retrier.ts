@@ -1,0 +1,51 @@
+import type { Work } from "../core/work.ts";
+import type { Admission } from "./admit.ts";
+import type { Attempt } from "./attempt.ts";
+import type { ProxyContext } from "./context.ts";
+import type { RequestRecord } from "./record.ts";
+import type { RequestBody } from "./request-body.ts";
+import { decideRetry, type RetryDecision, type RetryFailure } from "./retry.ts";
+
+/** Decides about the retries of one request after the other: what failed, what is left, who could take it. */
+export class Retrier {
+  readonly #context: ProxyContext;
+  readonly #work: Work;
+  readonly #body: RequestBody;
+  readonly #attempt: Attempt;
+  readonly #record: RequestRecord;
+  #wasRedelivered = false;
+
+  constructor(context: ProxyContext, work: Work, body: RequestBody, attempt: Attempt, record: RequestRecord) {
+    this.#context = context;
+    this.#work = work;
+    this.#body = body;
+    this.#attempt = attempt;
+    this.#record = record;
+  }
+
+  /** A new request. */
+  reset(): void {
+    this.#wasRedelivered = false;
+  }
+
+  /**
+   * The endpoint of the open lease has failed; the next pick leaves it out. Counts the retry where there is
+   * one.
+   */
+  decide({ route, isReplaySafe }: Admission, failure: RetryFailure, status: number): RetryDecision {
+    const { traffic } = route;
+    const { lease, wasSent } = this.#attempt;
+    this.#work.avoid(lease.slot);
+    if (!traffic.pool.canPick(this.#work)) return "no";
+    const { attempts } = this.#record;
+    const { isKept: isBodyKept } = this.#body;
+    const wasRedelivered = this.#wasRedelivered;
+    const it = { failure, status, attempts, wasSent, isReplaySafe, isBodyKept, wasRedelivered };
+    const decision = decideRetry(traffic, lease, it, this.#context.clock.nowMs());
+    if (decision === "redelivery") {
+      this.#wasRedelivered = true;
+      traffic.stats.redeliveries++;
+    } else if (decision === "budget") traffic.stats.retries++;
+    return decision;
+  }
+}

@@ -1,0 +1,103 @@
+// Law: a slow endpoint gets less. By what the policy sees of itself, and with the slowdown rules under any policy.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { DEFAULT_POOL_OPTIONS } from "../../src/core/pool-options.ts";
+import { goodputWithOneSlow, linkerd2016 } from "../scenarios/experiments.ts";
+import { type OpenLoopResult, runOpenLoop } from "../scenarios/open-loop.ts";
+import { law, LOAD_AWARE, SPREADING } from "./law.ts";
+
+const FAST_MS = 100;
+const REQUESTS = 8_000;
+const FAIR = 1 / 6;
+
+law(
+  "a slow endpoint gets less",
+  (policy, seed) => {
+    const share = slowShare(fleetWithOneSlow(policy, seed, 4));
+    assert.ok(share <= FAIR * 0.7, `4 times slower, it got ${(share / FAIR).toFixed(2)} of its fair share`);
+  },
+  { policies: LOAD_AWARE },
+);
+
+law(
+  "with the slowdown rules, a slow endpoint gets less under any policy that spreads",
+  (policy, seed) => {
+    const { slowdown } = DEFAULT_POOL_OPTIONS;
+    const share = slowShare(fleetWithOneSlow(policy, seed, 6, { slowdown }));
+    assert.ok(share <= FAIR * 0.6, `6 times slower, it got ${(share / FAIR).toFixed(2)} of its fair share`);
+    assert.ok(share > 0.001, "it got none at all: nobody would see it recover");
+  },
+  { policies: SPREADING },
+);
+
+law(
+  "when all are equally slow nobody is blamed",
+  (policy, seed) => {
+    const { slowdown } = DEFAULT_POOL_OPTIONS;
+    let slowed = 0;
+    const result = runOpenLoop({
+      ...BASE,
+      policy,
+      seed,
+      gapMs: FAST_MS,
+      options: { slowdown },
+      serviceMs: (_index, nowMs) => (nowMs > 100_000 ? FAST_MS * 5 : FAST_MS),
+      prepare: ({ loop, pool }) => {
+        for (let at = 1_000; at < 600_000; at += 1_000) {
+          loop.at(at, () => {
+            for (const { health } of pool.members.list) if (health.slowShare < 0.5) slowed++;
+          });
+        }
+      },
+    });
+    assert.equal(result.failed, 0);
+    assert.equal(slowed, 0, "somebody's share was cut to less than half");
+  },
+  { policies: SPREADING },
+);
+
+for (const seed of [1, 2, 3]) {
+  test(`one of 8 is 4 times slower, 80 % load, seed ${seed}: goodput of peak_ewma >= 95 % of the ideal`, (t) => {
+    const ideal = goodputWithOneSlow("ideal", seed);
+    const ratios = new Map(SPREADING.map((policy) => [policy, goodputWithOneSlow(policy, seed) / ideal]));
+    for (const [policy, ratio] of ratios) t.diagnostic(`${policy}: ${(ratio * 100).toFixed(2)} % of the ideal`);
+    assert.ok(ratios.get("peak_ewma")! >= 0.95);
+  });
+}
+
+for (const seed of [1, 2, 3]) {
+  test(`the 2016 experiment, seed ${seed}: peak_ewma >= 99.9 %, round_robin about 95 %`, (t) => {
+    for (const policy of ["p2c", "least_request", "auto"]) {
+      t.diagnostic(`${policy}: ${(linkerd2016(policy, seed) * 100).toFixed(2)} %`);
+    }
+    const peak = linkerd2016("peak_ewma", seed);
+    const roundRobin = linkerd2016("round_robin", seed);
+    t.diagnostic(`peak_ewma: ${(peak * 100).toFixed(3)} %, round_robin: ${(roundRobin * 100).toFixed(2)} %`);
+    assert.ok(peak >= 0.999);
+    assert.ok(roundRobin >= 0.945 && roundRobin <= 0.96);
+  });
+}
+
+const BASE = { endpoints: 6, requests: REQUESTS, serversEach: 64, deadlineMs: 10_000 };
+
+/** Endpoint 0 is `factor` times slower than the five others; about 25 requests are in flight. */
+function fleetWithOneSlow(
+  policy: string,
+  seed: number,
+  factor: number,
+  options: Parameters<typeof runOpenLoop>[0]["options"] = {},
+): OpenLoopResult {
+  return runOpenLoop({
+    ...BASE,
+    policy,
+    seed,
+    options,
+    gapMs: 5,
+    serviceMs: (index) => (index === 0 ? FAST_MS * factor : FAST_MS),
+  });
+}
+
+function slowShare({ picks }: OpenLoopResult): number {
+  return (picks.get("b0") ?? 0) / REQUESTS;
+}
