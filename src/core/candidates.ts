@@ -20,6 +20,8 @@ export class Candidates implements PoolView {
   matching = 0;
   healthy = 0;
   untried = 0;
+  /** Healthy as far as is known, not tried yet, but on probation: their turn may come. */
+  onTrial = 0;
   /** Where a full group passes work on to the next group, instead of letting it wait. */
   spillsWhenFull = false;
   /** Health is ignored: see `health/panic.ts`. */
@@ -39,6 +41,7 @@ export class Candidates implements PoolView {
     this.matching = 0;
     this.healthy = 0;
     this.untried = 0;
+    this.onTrial = 0;
     let group = 0;
     for (let i = 0; i < slots.length; i++) {
       if (priorities[i]! !== group) {
@@ -65,6 +68,7 @@ export class Candidates implements PoolView {
     this.healthy++;
     if (work.triedCount > 0 && work.hasTried(slot)) return;
     if (is === STATE.probation) {
+      this.onTrial++;
       if (this.trialSlot < 0 && inFlight[slot] === 0 && this.#mayTry(slot, work)) this.trialSlot = slot;
       return;
     }

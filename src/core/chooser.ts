@@ -80,6 +80,6 @@ export class Chooser {
     const view = this.#view;
     if (view.matching === 0) return "no_endpoint";
     if (view.healthy === 0) return "all_down";
-    return view.untried === 0 ? "all_tried" : "saturated";
+    return view.untried + view.onTrial === 0 ? "all_tried" : "saturated";
   }
 }

@@ -2,7 +2,7 @@ import type { Lease } from "./lease.ts";
 
 /** What the pool says to a piece of work. An expected outcome, so a value and not an exception. */
 export type Decision =
-  /** Go there; the work is booked already. */
+  /** Go there; the work is booked already. A {@link Lease} is this. */
   | { readonly kind: "send"; readonly lease: Lease }
   /** It stands in the queue; its waiter will be told. */
   | { readonly kind: "wait"; readonly reason: WaitReason }

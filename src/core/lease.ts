@@ -1,5 +1,3 @@
-import type { QueueEntry } from "./admission/wait-queue.ts";
-import type { Decision } from "./decision.ts";
 import type { Endpoint } from "./endpoint.ts";
 
 /**
@@ -42,8 +40,8 @@ export interface LeaseBook {
  * be used for the next pick once it is settled; it starts a new life then.
  */
 export class Lease {
-  /** The decision that carries this lease: made once, handed out at every pick. */
-  readonly decision: Decision = { kind: "send", lease: this };
+  /** A lease is its own decision: nothing has to be made for a pick. */
+  readonly kind = "send";
   endpoint: Endpoint | null = null;
   slot = -1;
   generation = -1;
@@ -53,9 +51,12 @@ export class Lease {
   /** Milliseconds to the first sign of an answer; -1 until there was one. */
   firstByteMs = -1;
   why: PickReason = "policy";
-  /** Its place in the queue while it waits. */
-  waiting: QueueEntry | null = null;
   #book: LeaseBook | null = null;
+
+  /** For whoever reads it as a decision. */
+  get lease(): this {
+    return this;
+  }
 
   /** Booked and not settled. */
   get isOpen(): boolean {

@@ -120,9 +120,7 @@ export class Pool implements LeaseBook {
 
   /** The work no longer waits (its client has gone); false when it did not. */
   leaveQueue(lease: Lease): boolean {
-    const entry = lease.waiting;
-    lease.waiting = null;
-    return entry !== null && this.queue.remove(entry);
+    return this.queue.length > 0 && this.queue.removeLease(lease);
   }
 
   /** What time brings: ends of ejections, ramps, waits that are over. Cheap to call too often. */
@@ -132,7 +130,6 @@ export class Pool implements LeaseBook {
     for (;;) {
       const entry = this.queue.takeExpired(nowMs);
       if (entry === null) break;
-      entry.lease.waiting = null;
       entry.waiter.decided(this.#refuse("queue_timeout", nowMs));
     }
     this.#dispatch(nowMs);
@@ -221,14 +218,14 @@ export class Pool implements LeaseBook {
     const endpoint = this.members.at(slot);
     this.ledger.book(slot, work.units);
     lease.open(this, endpoint, work.units, nowMs, this.#chooser.why);
-    return lease.decision;
+    return lease;
   }
 
   #wait(work: Work, lease: Lease, waiter: Waiter, nowMs: number): Decision {
     const queue = this.#options.queue;
     if (queue === null) return this.#refuse("saturated", nowMs);
     if (this.queue.length >= queue.requestsMax) return this.#refuse("queue_full", nowMs);
-    lease.waiting = this.queue.push(work, lease, waiter, nowMs, nowMs + queue.waitMs);
+    this.queue.push(work, lease, waiter, nowMs, nowMs + queue.waitMs);
     return WAIT_SATURATED;
   }
 
@@ -255,7 +252,6 @@ export class Pool implements LeaseBook {
         continue;
       }
       this.queue.remove(entry);
-      entry.lease.waiting = null;
       entry.waiter.decided(this.#send(slot, entry.work, entry.lease, nowMs));
       entry = this.queue.first();
       passed = 0;

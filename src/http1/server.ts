@@ -160,9 +160,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
       if (this.#isBodyPaused && offset < bytes.length) break;
     }
     this.#isReading = false;
-    if (offset >= 0 && offset < bytes.length && this.#state !== "closed" && this.#state !== "linger") {
-      this.#intake.keep(bytes, offset);
-    }
+    const hasRest = offset >= 0 && offset < bytes.length;
+    if (hasRest && this.#state !== "closed" && this.#state !== "linger") this.#intake.keep(bytes, offset);
     if (this.#state === "body" || this.#state === "answer") this.#handler.onReadEnd();
   }
 

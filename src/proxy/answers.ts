@@ -3,7 +3,7 @@ import type { Outcome } from "../core/lease.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { OwnAnswer } from "./answer.ts";
-import type { AttemptFailure } from "./attempt.ts";
+import type { FailureReason } from "./retry.ts";
 
 /** Every answer that the proxy gives itself, with what to do about it. */
 export const ANSWERS: Readonly<Record<AnswerName, OwnAnswer>> = {
@@ -131,7 +131,7 @@ export function outcomeOf(status: number): Outcome {
 }
 
 /** The answer where an attempt has failed and is not repeated. */
-export const FAILURES: Readonly<Record<AttemptFailure["reason"], OwnAnswer>> = {
+export const FAILURES: Readonly<Record<FailureReason, OwnAnswer>> = {
   connect_failed: ANSWERS.connectFailed,
   backend_reset: ANSWERS.backendReset,
   backend_protocol: ANSWERS.backendProtocol,

@@ -8,7 +8,7 @@ import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestBody } from "./request-body.ts";
-import { noteLife } from "./retry.ts";
+import { type FailureReason, noteLife } from "./retry.ts";
 import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
@@ -27,12 +27,7 @@ export interface AttemptOwner {
 
 /** Why an attempt failed before its answer began. */
 export interface AttemptFailure {
-  readonly reason:
-    | "connect_failed"
-    | "backend_reset"
-    | "backend_protocol"
-    | "first_byte_timeout"
-    | "backend_left";
+  readonly reason: FailureReason;
   readonly detail: string;
   readonly isUnreachable: boolean;
 }
@@ -203,7 +198,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#context.deadlines.set(this.#deadline, this.#isAnswered ? idleMs : firstByteMs);
   }
 
-  #fail(reason: AttemptFailure["reason"], detail: string, isUnreachable: boolean): void {
+  #fail(reason: FailureReason, detail: string, isUnreachable: boolean): void {
     this.#owner.onFailed({ reason, detail, isUnreachable });
   }
 }

@@ -73,7 +73,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     }
     this.#admission = admission;
     const { retry, budget } = admission.route.traffic;
-    this.#body.start(head.framing, retry === null ? 0 : retry.bodyBytesMax);
+    const keyBytesMax = admission.bodyKey === null ? 0 : KEY_BYTES_MAX;
+    this.#body.start(head.framing, Math.max(retry?.bodyBytesMax ?? 0, keyBytesMax));
     budget?.request(nowMs);
   }
 
@@ -117,6 +118,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const record = this.#record;
     record.begin(this.#context.clock.nowMs());
     record.forget();
+    this.#body.start("none", 0);
     record.requestId = this.#context.ids.requestId(null);
     this.#context.malformed++;
     this.#connection.isLast = true;

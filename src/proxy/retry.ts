@@ -6,6 +6,9 @@ import type { PoolTraffic, RetryRules } from "./pool-traffic.ts";
 /** Why an attempt failed before any byte of an answer went to the client. */
 export type RetryFailure = "connect_failed" | "backend_reset" | "first_byte_timeout" | "status";
 
+/** Every way in which an attempt fails before its answer began. */
+export type FailureReason = Exclude<RetryFailure, "status"> | "backend_protocol" | "backend_left";
+
 /** What is known about the request when one of its attempts has failed. */
 export interface RetryCase {
   readonly failure: RetryFailure;

@@ -33,6 +33,7 @@ export interface QueueOptions {
  */
 export class WaitQueue {
   readonly #lines: readonly Line[] = WORK_CLASSES.map(() => ({ head: null, tail: null }));
+  readonly #entries: Map<Lease, QueueEntry> = new Map();
   length = 0;
 
   push(work: Work, lease: Lease, waiter: Waiter, nowMs: number, deadlineMs: number): QueueEntry {
@@ -43,6 +44,7 @@ export class WaitQueue {
     else line.tail.next = entry;
     line.tail = entry;
     this.length++;
+    this.#entries.set(lease, entry);
     return entry;
   }
 
@@ -57,8 +59,15 @@ export class WaitQueue {
     entry.previous = null;
     entry.next = null;
     entry.isQueued = false;
+    this.#entries.delete(entry.lease);
     this.length--;
     return true;
+  }
+
+  /** Takes the entry of that lease out; false when it has none. */
+  removeLease(lease: Lease): boolean {
+    const entry = this.#entries.get(lease);
+    return entry !== undefined && this.remove(entry);
   }
 
   /** The first entry of all, or null. */

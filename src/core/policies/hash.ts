@@ -51,21 +51,25 @@ class Hash implements Policy {
 
   pick(view: PoolView, work: Work): number {
     const { candidates, count } = view;
-    const { inFlight, weight } = view.ledger;
+    const { inFlight, burden, weight } = view.ledger;
     const key = work.key === NO_KEY ? this.#random.uint32() : work.key;
     let total = 1;
     let weights = 0;
     for (let i = 0; i < count; i++) {
-      total += inFlight[candidates[i]!]!;
-      weights += weight[candidates[i]!]!;
+      const slot = candidates[i]!;
+      total += inFlight[slot]! + Math.floor(burden[slot]!);
+      weights += weight[slot]!;
     }
     const boundPerWeight = (this.#factor * total) / weights;
     let best = -1;
     let bestScore = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
-      // Whoever would go beyond its bound is passed over, unless it stands empty: then nobody is better.
-      if (inFlight[slot]! > 0 && inFlight[slot]! + 1 > Math.ceil(boundPerWeight * weight[slot]!)) continue;
+      // Failures in a row count as work in flight, or overflow would go to who fails at once (P3); a single one does
+      // not, or it would move keys. Whoever would go beyond its bound is passed over, unless it stands empty: then
+      // nobody is better.
+      const load = inFlight[slot]! + Math.floor(burden[slot]!);
+      if (load > 0 && load + 1 > Math.ceil(boundPerWeight * weight[slot]!)) continue;
       const score = rendezvousScore(key, this.#identity[slot]!, weight[slot]!);
       if (score > bestScore) {
         bestScore = score;

@@ -31,13 +31,14 @@ class Resource implements Policy {
   pick(view: PoolView): number {
     const { candidates, count, nowMs, ledger } = view;
     if (nowMs - this.#medianAtMs >= MEDIAN_MS || nowMs < this.#medianAtMs) this.#refreshMedian(view);
-    const { inFlight, weight } = ledger;
+    const { inFlight, burden, weight } = ledger;
     let best = -1;
     let bestScore = Number.POSITIVE_INFINITY;
     let ties = 0;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
-      const score = this.#estimate(view, slot) + (IN_FLIGHT_SHARE * inFlight[slot]!) / weight[slot]!;
+      const busy = (IN_FLIGHT_SHARE * (inFlight[slot]! + burden[slot]!)) / weight[slot]!;
+      const score = this.#estimate(view, slot) + busy;
       if (score < bestScore) {
         bestScore = score;
         best = slot;

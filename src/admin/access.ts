@@ -1,0 +1,104 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { EvenerError } from "../errors.ts";
+import { FIELD } from "../http1/fields.ts";
+import type { RequestHead } from "../http1/head.ts";
+import { type AdminAnswer, errorAnswer } from "./answer.ts";
+
+/**
+ * Who may ask the admin listener. With a token: whoever shows it. Without (loopback only): whoever is on this machine,
+ * and no web page that a browser on this machine has open (DNS rebinding, cross-site requests).
+ */
+export class AccessRule {
+  /** SHA-256 of the token; the token itself is not kept. */
+  readonly #digest: Buffer | null;
+
+  /** Throws EVENER_ADMIN_TOKEN_REQUIRED: an empty token, or none where others than this machine can reach `host`. */
+  constructor(host: string, token: string | null) {
+    if (token === "") {
+      throw new EvenerError(
+        "EVENER_ADMIN_TOKEN_REQUIRED",
+        "admin.token is empty; give it a value (openssl rand -hex 32) or leave it out on loopback",
+      );
+    }
+    if (token === null && !isLoopback(host)) throw tokenRequired(host);
+    this.#digest = token === null ? null : digestOf(Buffer.from(token, "utf8"));
+  }
+
+  get hasToken(): boolean {
+    return this.#digest !== null;
+  }
+
+  /** Null when the request may go on, else the refusal. `port`: of the listener. `isPublic`: needs no token. */
+  check(head: RequestHead, port: number, isPublic: boolean): AdminAnswer | null {
+    if (this.#digest === null && !isLoopbackHost(head.host, port)) {
+      return errorAnswer(
+        "EVENER_FORBIDDEN",
+        `without a token only this machine may ask, by name: http://127.0.0.1:${port} or http://localhost:${port};` +
+          " for any other name set admin.token",
+      );
+    }
+    const isRead = head.method === "GET" || head.method === "HEAD";
+    if (!isRead && !isOwnOrigin(head.value(FIELD.origin), head.host)) {
+      return errorAnswer("EVENER_FORBIDDEN", "a web page of another origin may not change anything here");
+    }
+    if (isPublic || this.#digest === null) return null;
+    const shown = shownToken(head.value(FIELD.authorization));
+    if (shown !== null && timingSafeEqual(digestOf(shown), this.#digest)) return null;
+    return errorAnswer("EVENER_UNAUTHORIZED", HOW_TO_SHOW, CHALLENGES);
+  }
+}
+
+/** The refusal to listen on `host` without a token. */
+export function tokenRequired(host: string): EvenerError {
+  return new EvenerError(
+    "EVENER_ADMIN_TOKEN_REQUIRED",
+    `admin listener on ${host}: others than this machine could reach it; set admin.token` +
+      " (openssl rand -hex 32), or bind it to 127.0.0.1",
+  );
+}
+
+/** Whether only this machine can reach what listens on `host`, an address or name without brackets. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || IPV4_LOOPBACK.test(host);
+}
+
+/** A page on another site can not choose the Host that its browser sends: a name that is ours is no rebinding. */
+function isLoopbackHost(host: string, port: number): boolean {
+  const suffix = `:${port}`;
+  let name = host;
+  if (host.endsWith(suffix)) name = host.slice(0, -suffix.length);
+  else if (port !== HTTP_PORT) return false;
+  return name === "localhost" || name === "[::1]" || IPV4_LOOPBACK.test(name);
+}
+
+/** No Origin: no browser, or none that asks across sites. */
+function isOwnOrigin(origin: string | null, host: string): boolean {
+  if (origin === null) return true;
+  const asked = URL.parse(`http://${host}`);
+  const from = URL.parse(origin);
+  return asked !== null && from !== null && from.host !== "" && from.host === asked.host;
+}
+
+/** The token as bytes, from `Bearer TOKEN` or from `Basic`, whose password it is; null when there is neither. */
+function shownToken(authorization: string | null): Buffer | null {
+  const match = /^(bearer|basic) +([^ ]+)$/i.exec(authorization ?? "");
+  if (match === null) return null;
+  if (match[1]!.toLowerCase() === "bearer") return Buffer.from(match[2]!, "latin1");
+  const pair = Buffer.from(match[2]!, "base64");
+  const colon = pair.indexOf(0x3a);
+  return colon < 0 ? null : pair.subarray(colon + 1);
+}
+
+/** Digests have one length, so that comparing them tells nothing about the token's. */
+function digestOf(bytes: Buffer): Buffer {
+  return createHash("sha256").update(bytes).digest();
+}
+
+const IPV4_LOOPBACK = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
+const HTTP_PORT = 80;
+const HOW_TO_SHOW =
+  "this needs the admin token: curl -H 'authorization: Bearer TOKEN' ..., or in a browser any user name" +
+  " with the token as password";
+const CHALLENGES =
+  'www-authenticate: Basic realm="evener admin", charset="UTF-8"\r\n' +
+  'www-authenticate: Bearer realm="evener admin"\r\n';

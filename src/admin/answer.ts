@@ -1,0 +1,59 @@
+import { ERRORS, type ErrorCode } from "../errors.ts";
+import { httpDate, statusLine } from "../http1/writer.ts";
+
+/** An answer of the admin listener, whole. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** Further header lines, each with its CRLF; ASCII. */
+  readonly lines: string;
+}
+
+/** 200 with `value` as JSON. NaN and infinities become null. */
+export function jsonAnswer(value: unknown, status = 200): AdminAnswer {
+  return { status, contentType: JSON_TYPE, body: `${JSON.stringify(value)}\n`, lines: "" };
+}
+
+/** An error in the one shape that they all have. `message`: what was found and what to do. */
+export function errorAnswer(code: ErrorCode, message: string = ERRORS[code], lines = ""): AdminAnswer {
+  return { ...jsonAnswer({ error: { code, message } }, STATUS[code] ?? 500), lines };
+}
+
+/** 200 with text of another type; `lines` as in {@link AdminAnswer}. */
+export function textAnswer(contentType: string, body: string, lines = ""): AdminAnswer {
+  return { status: 200, contentType, body, lines };
+}
+
+/** The bytes of the whole response, UTF-8. */
+export function answerBytes(answer: AdminAnswer, isHead: boolean, keepAlive: boolean): Buffer {
+  let head = answerHead(answer.status, answer.contentType) + answer.lines;
+  head += `content-length: ${Buffer.byteLength(answer.body)}\r\n`;
+  if (!keepAlive) head += "connection: close\r\n";
+  return Buffer.from(isHead ? `${head}\r\n` : `${head}\r\n${answer.body}`, "utf8");
+}
+
+/** Status line and the fields that every answer has: nothing of this is for a cache, a frame or another site. */
+export function answerHead(status: number, contentType: string): string {
+  return (
+    `${statusLine(status)}content-type: ${contentType}\r\ndate: ${httpDate(Date.now())}\r\n` +
+    "cache-control: no-store\r\nx-content-type-options: nosniff\r\n" +
+    "cross-origin-resource-policy: same-origin\r\nreferrer-policy: no-referrer\r\n"
+  );
+}
+
+const JSON_TYPE = "application/json";
+
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  EVENER_BAD_REQUEST: 400,
+  EVENER_BAD_VALUE: 400,
+  EVENER_UNAUTHORIZED: 401,
+  EVENER_FORBIDDEN: 403,
+  EVENER_NOT_FOUND: 404,
+  EVENER_METHOD_NOT_ALLOWED: 405,
+  EVENER_HEADER_TIMEOUT: 408,
+  EVENER_PAYLOAD_TOO_LARGE: 413,
+  EVENER_NOT_JSON: 415,
+  EVENER_INTERNAL: 500,
+  EVENER_STREAMS_FULL: 503,
+};
