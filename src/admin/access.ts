@@ -5,14 +5,18 @@ import type { RequestHead } from "../http1/head.ts";
 import { type AdminAnswer, errorAnswer } from "./answer.ts";
 
 /**
- * Who may ask the admin listener. With a token: whoever shows it. Without (loopback only): whoever is on this machine,
- * and no web page that a browser on this machine has open (DNS rebinding, cross-site requests).
+ * Who may ask the admin listener. With a token: whoever shows it. Without (loopback only): whoever is on
+ * this machine, and no web page that a browser on this machine has open (DNS rebinding, cross-site
+ * requests).
  */
 export class AccessRule {
   /** SHA-256 of the token; the token itself is not kept. */
   readonly #digest: Buffer | null;
 
-  /** Throws EVENER_ADMIN_TOKEN_REQUIRED: an empty token, or none where others than this machine can reach `host`. */
+  /**
+   * Throws EVENER_ADMIN_TOKEN_REQUIRED: an empty token, or none where others than this machine can reach
+   * `host`.
+   */
   constructor(host: string, token: string | null) {
     if (token === "") {
       throw new EvenerError(
@@ -28,13 +32,15 @@ export class AccessRule {
     return this.#digest !== null;
   }
 
-  /** Null when the request may go on, else the refusal. `port`: of the listener. `isPublic`: needs no token. */
+  /**
+   * Null when the request may go on, else the refusal. `port`: of the listener. `isPublic`: needs no token.
+   */
   check(head: RequestHead, port: number, isPublic: boolean): AdminAnswer | null {
     if (this.#digest === null && !isLoopbackHost(head.host, port)) {
       return errorAnswer(
         "EVENER_FORBIDDEN",
-        `without a token only this machine may ask, by name: http://127.0.0.1:${port} or http://localhost:${port};` +
-          " for any other name set admin.token",
+        `without a token only this machine may ask, as http://127.0.0.1:${port} or` +
+          ` http://localhost:${port}; for any other name set admin.token`,
       );
     }
     const isRead = head.method === "GET" || head.method === "HEAD";
@@ -62,7 +68,10 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || IPV4_LOOPBACK.test(host);
 }
 
-/** A page on another site can not choose the Host that its browser sends: a name that is ours is no rebinding. */
+/**
+ * A page on another site can not choose the Host that its browser sends: a name that is ours is no
+ * rebinding.
+ */
 function isLoopbackHost(host: string, port: number): boolean {
   const suffix = `:${port}`;
   let name = host;
@@ -79,7 +88,9 @@ function isOwnOrigin(origin: string | null, host: string): boolean {
   return asked !== null && from !== null && from.host !== "" && from.host === asked.host;
 }
 
-/** The token as bytes, from `Bearer TOKEN` or from `Basic`, whose password it is; null when there is neither. */
+/**
+ * The token as bytes, from `Bearer TOKEN` or from `Basic`, whose password it is; null when there is neither.
+ */
 function shownToken(authorization: string | null): Buffer | null {
   const match = /^(bearer|basic) +([^ ]+)$/i.exec(authorization ?? "");
   if (match === null) return null;

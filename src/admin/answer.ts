@@ -33,7 +33,9 @@ export function answerBytes(answer: AdminAnswer, isHead: boolean, keepAlive: boo
   return Buffer.from(isHead ? `${head}\r\n` : `${head}\r\n${answer.body}`, "utf8");
 }
 
-/** Status line and the fields that every answer has: nothing of this is for a cache, a frame or another site. */
+/**
+ * Status line and the fields that every answer has: nothing of this is for a cache, a frame or another site.
+ */
 export function answerHead(status: number, contentType: string): string {
   return (
     `${statusLine(status)}content-type: ${contentType}\r\ndate: ${httpDate(Date.now())}\r\n` +

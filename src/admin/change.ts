@@ -4,8 +4,8 @@ import type { Pool } from "../core/pool.ts";
 import { EvenerError } from "../errors.ts";
 
 /**
- * Applies `{"state", "weight", "limit"}`, any of them, to a backend: all or, when one value is wrong, none. Returns what
- * was changed, for the audit log. Throws EVENER_BAD_VALUE.
+ * Applies `{"state", "weight", "limit"}`, any of them, to a backend: all or, when one value is wrong, none.
+ * Returns what was changed, for the audit log. Throws EVENER_BAD_VALUE.
  */
 export function changeBackend(pool: Pool, endpoint: Endpoint, wanted: unknown): string {
   const fields = fieldsOf(wanted, CHANGE_KEYS);
@@ -70,7 +70,8 @@ function readWeight(value: unknown): number | null {
   if (typeof value === "number" && value >= WEIGHT_MIN && value <= WEIGHT_MAX) return value;
   const hint = value === 0 ? '; to send nothing there, set "state": "drain"' : "";
   throw badValue(
-    `weight is ${shown(value)}; it can be ${WEIGHT_MIN} to ${WEIGHT_MAX}, or null for the configured one${hint}`,
+    `weight is ${shown(value)}; it can be ${WEIGHT_MIN} to ${WEIGHT_MAX},` +
+      ` or null for the configured one${hint}`,
   );
 }
 
@@ -78,7 +79,8 @@ function readLimit(value: unknown): number | null {
   if (value === null) return null;
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= LIMIT_MAX) return value;
   throw badValue(
-    `limit is ${shown(value)}; it can be a whole number, 1 to ${LIMIT_MAX}, 0 for none, or null for the configured one`,
+    `limit is ${shown(value)}; it can be a whole number, 1 to ${LIMIT_MAX}, 0 for none,` +
+      " or null for the configured one",
   );
 }
 

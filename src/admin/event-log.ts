@@ -1,8 +1,8 @@
 import type { PoolEvent, PoolEventKind } from "../core/events.ts";
 
 /**
- * The latest {@link EVENTS_MAX} events of all pools, numbered from 1 on. The ring is also the buffer of whoever
- * follows: a follower that is slow asks again with the last number that it has seen.
+ * The latest {@link EVENTS_MAX} events of all pools, numbered from 1 on. The ring is also the buffer of
+ * whoever follows: a follower that is slow asks again with the last number that it has seen.
  */
 export class EventLog {
   readonly #ring: LoggedEvent[] = [];
@@ -26,8 +26,8 @@ export class EventLog {
   }
 
   /**
-   * At most `max` events after number `sequence`, oldest first. Those that were forgotten are left out; a number
-   * beyond the last one is from an earlier process and counts as 0.
+   * At most `max` events after number `sequence`, oldest first. Those that were forgotten are left out; a
+   * number beyond the last one is from an earlier process and counts as 0.
    */
   since(sequence: number, max: number): LoggedEvent[] {
     const after = sequence > this.last ? 0 : sequence;

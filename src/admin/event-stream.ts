@@ -5,36 +5,31 @@ import { answerHead } from "./answer.ts";
 import type { EventLog, LoggedEvent } from "./event-log.ts";
 
 /**
- * Events as they come, as server-sent events, until the client leaves. Nothing is kept for a client that reads slowly:
- * it gets from the log what it has missed, and is told how many it has missed for good.
+ * Events as they come, as server-sent events, until the client leaves. Nothing is kept for a client that
+ * reads slowly: it gets from the log what it has missed, and is told how many it has missed for good.
  */
 export class EventStream implements DeadlineOwner {
   readonly #connection: ServerConnection;
   readonly #log: EventLog;
   readonly #deadlines: Deadlines;
   readonly #deadline: Deadline = new Deadline(this);
-  readonly #unsubscribe: () => void;
+  #unsubscribe: (() => void) | null = null;
   /** Number of the last event that was written. */
   #sent: number;
   #isBlocked = false;
 
-  private constructor(setup: EventStreamSetup, unsubscribe: (listener: () => void) => (() => void) | null) {
+  private constructor(setup: EventStreamSetup) {
     this.#connection = setup.connection;
     this.#log = setup.log;
     this.#deadlines = setup.deadlines;
     this.#sent = setup.since > setup.log.last ? 0 : setup.since;
-    this.#unsubscribe = unsubscribe(() => this.#write()) ?? NOTHING;
   }
 
   /** Begins to answer with a stream; null, and nothing was written, when too many follow already. */
   static begin(setup: EventStreamSetup): EventStream | null {
-    let hasPlace = true;
-    const stream = new EventStream(setup, (listener) => {
-      const unsubscribe = setup.log.subscribe(listener);
-      hasPlace = unsubscribe !== null;
-      return unsubscribe;
-    });
-    if (!hasPlace) return null;
+    const stream = new EventStream(setup);
+    stream.#unsubscribe = setup.log.subscribe(() => stream.#write());
+    if (stream.#unsubscribe === null) return null;
     stream.#begin();
     return stream;
   }
@@ -50,7 +45,7 @@ export class EventStream implements DeadlineOwner {
   }
 
   close(): void {
-    this.#unsubscribe();
+    this.#unsubscribe?.();
     this.#deadlines.remove(this.#deadline);
   }
 
@@ -108,4 +103,3 @@ const HEARTBEAT_MS = 15_000;
 const RECONNECT_MS = 2_000;
 /** Events that are written at once. */
 const BATCH = 100;
-const NOTHING = (): void => {};

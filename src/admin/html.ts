@@ -25,7 +25,7 @@ function partText(part: HtmlPart): string {
 
 /** Control characters would not break out, but they do not belong into a page. */
 function escapeHtml(text: string): string {
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, "\ufffd").replaceAll(/[&<>"']/g, (c) => ESCAPES[c]!);
+  return text.replaceAll(/\p{Cc}/gu, "\ufffd").replaceAll(/[&<>"']/g, (c) => ESCAPES[c]!);
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
 import type { Histogram } from "../core/kit/histogram.ts";
 
 /**
- * Writes Prometheus' text format 0.0.4. A metric has at most {@link SERIES_MAX} series, whatever its labels are: what
- * is beyond is left out and counted.
+ * Writes Prometheus' text format 0.0.4. A metric has at most {@link SERIES_MAX} series, whatever its labels
+ * are: what is beyond is left out and counted.
  */
 export class MetricsText {
   #text = "";

@@ -6,8 +6,8 @@ import { labelText, MetricsText } from "./metrics-text.ts";
 import type { AdminPool, AdminSource, BackendFigures } from "./source.ts";
 
 /**
- * Everything that is counted, for Prometheus (docs/reference/metrics.md). Labels have values from closed sets only:
- * names of the configuration, and words of ours. Nothing that a client sends becomes one.
+ * Everything that is counted, for Prometheus (docs/reference/metrics.md). Labels have values from closed
+ * sets only: names of the configuration, and words of ours. Nothing that a client sends becomes one.
  */
 export function metricsText(source: AdminSource, nowMs: number): string {
   const text = new MetricsText();
@@ -26,7 +26,11 @@ export function metricsText(source: AdminSource, nowMs: number): string {
     text.histogram(labelText("pool", name), stats.queueMs, SECONDS);
   }
   writeBackends(text, membersOf(pools));
-  text.metric("evener_series_omitted", "gauge", "Series left out of this answer: more than a metric may have.");
+  text.metric(
+    "evener_series_omitted",
+    "gauge",
+    "Series left out of this answer: more than a metric may have.",
+  );
   text.sample("", text.omitted);
   return text.toString();
 }
@@ -63,7 +67,12 @@ function writeProcess(text: MetricsText, source: AdminSource): void {
     text.metric(name, kind, help);
     text.sample("", value);
   };
-  write("evener_start_time_seconds", "gauge", "Start of the process since 1970.", figures.startedAtWallMs / 1000);
+  write(
+    "evener_start_time_seconds",
+    "gauge",
+    "Start of the process since 1970.",
+    figures.startedAtWallMs / 1000,
+  );
   write("evener_ready", "gauge", "1 when Evener takes requests.", source.isReady() ? 1 : 0);
   write("evener_client_connections", "gauge", "Open connections of clients.", figures.clientConnections);
   write("evener_unrouted_total", "counter", "Requests that no route took.", figures.unrouted);
@@ -130,7 +139,12 @@ const POOL_METRICS: readonly PoolMetric[] = [
   },
 ];
 
-function writePoolMetric(text: MetricsText, it: PoolMetric, pools: readonly AdminPool[], nowMs: number): void {
+function writePoolMetric(
+  text: MetricsText,
+  it: PoolMetric,
+  pools: readonly AdminPool[],
+  nowMs: number,
+): void {
   text.metric(it.name, it.kind, it.help);
   for (const pool of pools) text.sample(labelText("pool", pool.name), it.value(pool, nowMs));
 }
@@ -155,7 +169,11 @@ function writeBackends(text: MetricsText, members: readonly Member[]): void {
     text.metric(name, "histogram", help);
     for (const { labels, figures } of members) text.histogram(labels, of(figures), SECONDS);
   };
-  histogram("evener_first_byte_seconds", "From a request's arrival to its first byte.", (it) => it.firstByteMs);
+  histogram(
+    "evener_first_byte_seconds",
+    "From a request's arrival to its first byte.",
+    (it) => it.firstByteMs,
+  );
   histogram("evener_request_seconds", "From a request's arrival to its end.", (it) => it.totalMs);
 }
 
@@ -220,7 +238,14 @@ const BACKEND_METRICS: readonly BackendMetric[] = [
   },
 ];
 
-const STATES: readonly HealthDescription["state"][] = ["up", "slow", "probation", "ejected", "down", "draining"];
+const STATES: readonly HealthDescription["state"][] = [
+  "up",
+  "slow",
+  "probation",
+  "ejected",
+  "down",
+  "draining",
+];
 const CLASSES: readonly string[] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 /** Upper bounds of the buckets: from a cache's answer to a long generation. */
 const SECONDS: readonly number[] = [

@@ -3,24 +3,29 @@ import { createHash } from "node:crypto";
 /** The page's style, inline: nothing is loaded from anywhere. Every colour stands beside a word. */
 export const PAGE_STYLE = `
 :root { color-scheme: light dark;
-  --ground: #fbfbfa; --card: #fff; --ink: #1d2125; --soft: #626a73; --line: #dfe2e6; --bar: #3b76c4; --mark: #1d2125;
+  --ground: #fbfbfa; --card: #fff; --ink: #1d2125; --soft: #626a73; --line: #dfe2e6;
+  --bar: #3b76c4; --mark: #1d2125;
   --up: #14713d; --slow: #8a5a00; --out: #b3261e; --idle: #55606b }
 @media (prefers-color-scheme: dark) { :root {
-  --ground: #14171a; --card: #1b1f23; --ink: #e4e7ea; --soft: #99a2ab; --line: #30363c; --bar: #5b95e0; --mark: #fff;
+  --ground: #14171a; --card: #1b1f23; --ink: #e4e7ea; --soft: #99a2ab; --line: #30363c;
+  --bar: #5b95e0; --mark: #fff;
   --up: #5fce8d; --slow: #e0b04c; --out: #ff8a80; --idle: #a3adb7 } }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1.25rem; max-width: 84rem; background: var(--ground); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif }
 h1 { font-size: 1.35rem; margin: 0 } h2 { font-size: 1.1rem; margin: 0 }
 header, .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: .3rem 1.25rem }
-.soft { color: var(--soft) } .id { font-family: ui-monospace, monospace; font-size: .93em; overflow-wrap: anywhere }
+.soft { color: var(--soft) }
+.id { font-family: ui-monospace, monospace; font-size: .93em; overflow-wrap: anywhere }
 section { margin-top: 1.25rem; padding: .9rem 1.1rem; background: var(--card); border: 1px solid var(--line);
   border-radius: 8px; overflow-x: auto }
 table { width: 100%; border-collapse: collapse; margin-top: .6rem; font-variant-numeric: tabular-nums }
 th { font-weight: 500; color: var(--soft); font-size: .85rem; white-space: nowrap }
-th, td { text-align: left; padding: .36rem .9rem .36rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
+th, td { text-align: left; padding: .36rem .9rem .36rem 0;
+  border-bottom: 1px solid var(--line); vertical-align: top }
 tr:last-child td { border-bottom: 0 } .n { text-align: right; white-space: nowrap }
-.s { font-weight: 600; white-space: nowrap } .s-up { color: var(--up) } .s-slow, .s-probation { color: var(--slow) }
+.s { font-weight: 600; white-space: nowrap }
+.s-up { color: var(--up) } .s-slow, .s-probation { color: var(--slow) }
 .s-ejected, .s-down { color: var(--out) } .s-draining { color: var(--idle) }
 svg { width: 9rem; height: .7rem; vertical-align: -1px; margin-right: .5rem }
 .track { fill: var(--line) } .bar { fill: var(--bar) } .mark { fill: var(--mark) }

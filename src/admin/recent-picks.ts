@@ -5,8 +5,8 @@ import type { Deadlines } from "../http1/deadlines.ts";
 import type { AdminSource } from "./source.ts";
 
 /**
- * How often each backend was picked in the last minute or so, read from the ledger's counters every five seconds: a
- * share over the whole life of a backend would not show what happens now.
+ * How often each backend was picked in the last minute or so, read from the ledger's counters every five
+ * seconds: a share over the whole life of a backend would not show what happens now.
  */
 export class RecentPicks implements DeadlineOwner {
   readonly #source: AdminSource;

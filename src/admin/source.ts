@@ -2,7 +2,10 @@ import type { Histogram, RecentHistogram } from "../core/kit/histogram.ts";
 import type { Pool } from "../core/pool.ts";
 import type { EventLog } from "./event-log.ts";
 
-/** What the admin room needs of the rest of the house; asked again at every request, so it may change at any time. */
+/**
+ * What the admin room needs of the rest of the house; asked again at every request, so it may change at any
+ * time.
+ */
 export interface AdminSource {
   readonly version: string;
   readonly events: EventLog;

@@ -29,9 +29,17 @@ export interface BackendStatus {
   readonly reason: string;
   readonly in_flight: number;
   /** `override`: set by an operator, null when not; `effective`: after slow start, slowness and agent. */
-  readonly weight: { readonly configured: number; readonly override: number | null; readonly effective: number };
+  readonly weight: {
+    readonly configured: number;
+    readonly override: number | null;
+    readonly effective: number;
+  };
   /** 0 is no limit. */
-  readonly limit: { readonly configured: number; readonly override: number | null; readonly effective: number };
+  readonly limit: {
+    readonly configured: number;
+    readonly override: number | null;
+    readonly effective: number;
+  };
   readonly priority: number;
   readonly labels: Readonly<Record<string, string>>;
   /** Of the pool's recent picks, 0..1; null when there were none. */

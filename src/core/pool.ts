@@ -83,7 +83,8 @@ export class Pool implements LeaseBook {
     for (const endpoint of change.removed) this.#report("left", endpoint, "removed", endpoint.spec.address);
     this.#chooser.membersChanged();
     this.#hasStarted = true;
-    this.#changed(nowMs);
+    // Not only published: the new ones are to be rated by their peers before the next pick (P1).
+    this.tend(nowMs);
   }
 
   /** New rules for the same endpoints; `policy` null keeps the policy and what it remembers. */

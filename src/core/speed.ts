@@ -37,8 +37,13 @@ export class Speed {
     this.#raisedAtMs[slot] = Number.NEGATIVE_INFINITY;
     const { peakMs, costMs, sampledAtMs } = this.#ledger;
     const current = this.#agedPeak(slot, nowMs);
-    const keep = Math.exp(-(nowMs - sampledAtMs[slot]!) / DECAY_MS);
-    peakMs[slot] = ms >= current || Number.isNaN(current) ? ms : current * keep + ms * (1 - keep);
+    if (Number.isNaN(current)) {
+      // The first answers of a new endpoint are its fastest: they do not make it better than its peers (P1).
+      peakMs[slot] = Number.isNaN(this.medianMs) ? ms : Math.max(ms, costMs[slot]!);
+    } else {
+      const keep = Math.exp(-(nowMs - sampledAtMs[slot]!) / DECAY_MS);
+      peakMs[slot] = ms >= current ? ms : current * keep + ms * (1 - keep);
+    }
     costMs[slot] = Math.max(peakMs[slot], COST_MS_MIN);
     sampledAtMs[slot] = nowMs;
   }
@@ -73,8 +78,14 @@ export class Speed {
     this.medianMs = median(latencyMs, slots, count, this.#scratch);
     for (let i = 0; i < count; i++) {
       const slot = slots[i]!;
+      costMs[slot] = Number.isNaN(latencyMs[slot]!) ? Number.NaN : this.#agedPeak(slot, nowMs);
+    }
+    // An unknown one is like its peers: peaks are set against peaks, or it would look faster than they (P1).
+    const usualMs = median(costMs, slots, count, this.#scratch);
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
       const aged = this.#agedPeak(slot, nowMs);
-      const known = Number.isNaN(aged) ? this.medianMs : aged;
+      const known = Number.isNaN(aged) ? usualMs : aged;
       costMs[slot] = Number.isNaN(known) ? COST_MS_MIN : Math.max(known, COST_MS_MIN);
     }
   }

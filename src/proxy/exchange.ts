@@ -115,11 +115,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   onBadRequest(error: ParseError): void {
-    const record = this.#record;
-    record.begin(this.#context.clock.nowMs());
-    record.forget();
+    this.#record.beginUnreadable(this.#context.clock.nowMs(), this.#context.ids.requestId(null));
     this.#body.start("none", 0);
-    record.requestId = this.#context.ids.requestId(null);
     this.#context.malformed++;
     this.#connection.isLast = true;
     this.#relay.reset();

@@ -44,8 +44,10 @@ export class RequestRecord {
     this.why = "";
   }
 
-  /** Nothing is known of the request: it could not be understood. */
-  forget(): void {
+  /** A request that could not be understood: nothing is known of it. */
+  beginUnreadable(nowMs: number, requestId: string): void {
+    this.begin(nowMs);
+    this.requestId = requestId;
     this.method = "";
     this.target = "";
     this.host = "";

@@ -51,6 +51,21 @@ law(
 );
 
 law(
+  "P1 cold-start pile-up in the first moment: a burst right after it joined is spread like before",
+  (policy, seed) => {
+    const fleet = makeFleet(policy, seed, { specs: equals(4) });
+    closedLoop(fleet, 400, 20, { stepMs: 10 });
+    const running = Array.from({ length: 40 }, () => send(fleet.pool));
+    fleet.pool.update(equals(5));
+    const burst = Array.from({ length: 20 }, () => send(fleet.pool));
+    const cold = burst.filter(({ endpoint }) => endpoint!.id === "b4").length;
+    assert.ok(cold <= 12, `${cold} of 20 went to the new one, which is 10 behind each of the others`);
+    for (const lease of [...running, ...burst]) lease.settle("ok");
+  },
+  { policies: [...LOAD_AWARE, "round_robin"] },
+);
+
+law(
   "P2 starvation after early bad samples (Traefik, grpc-js): forgiven within half a minute",
   (policy, seed) => {
     for (const bad of ["slow", "failing"] as const) {

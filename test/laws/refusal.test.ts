@@ -65,7 +65,8 @@ law("full refuses, or waits where there is a queue", (policy, seed) => {
   );
   assertRetryAfter(decisions[2]!);
   open[0]!.settle("ok");
-  assert.deepEqual(told, [leases[0]!.decision], "the first in the line got what was free");
+  assert.equal(told.length, 1);
+  assert.ok(told[0]!.kind === "send" && told[0]!.lease === leases[0], "the first in the line got what was free");
   clock.advance(1_000);
   pool.tend();
   assert.equal(told.length, 2);

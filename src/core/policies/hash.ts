@@ -65,9 +65,9 @@ class Hash implements Policy {
     let bestScore = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
-      // Failures in a row count as work in flight, or overflow would go to who fails at once (P3); a single one does
-      // not, or it would move keys. Whoever would go beyond its bound is passed over, unless it stands empty: then
-      // nobody is better.
+      // Failures in a row count as work in flight, or overflow would go to who fails at once (P3); a single
+      // one does not, or it would move keys. Whoever would go beyond its bound is passed over, unless it
+      // stands empty: then nobody is better.
       const load = inFlight[slot]! + Math.floor(burden[slot]!);
       if (load > 0 && load + 1 > Math.ceil(boundPerWeight * weight[slot]!)) continue;
       const score = rendezvousScore(key, this.#identity[slot]!, weight[slot]!);

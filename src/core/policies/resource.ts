@@ -8,7 +8,7 @@ import { NO_OPTIONS, type Policy, type PolicyKit, type PolicySpec, type PoolView
  * Cost: O(n) a pick, no allocation (the peers' median is taken anew every 100 ms).
  * Source: HAProxy agent-check and ORCA for the reports. A report ages towards the peers' median (half in 10
  * s), and whoever does not report counts as the median, so that a missing report neither starves nor attracts
- * (P10).
+ * (P10). Work that failed in no time counts as in flight for a while, or who fails would look idle (P3).
  */
 export const resource: PolicySpec = {
   name: "resource",
