@@ -118,10 +118,11 @@ export class Group {
       this.#restart(config);
     }
     this.#config = config;
-    this.pool.update(config.backends.map(toSpec));
+    // First: whoever waits is given work as soon as the members change.
     this.#upstreams.update(
       new Map(config.backends.map((backend) => [backend.id, toTarget(backend, config)])),
     );
+    this.pool.update(config.backends.map(toSpec));
     this.stats.keepOnly(new Set(config.backends.map(({ id }) => id)));
     const probed = config.backends.map(toProbe);
     this.#prober?.update(probed);
@@ -132,8 +133,8 @@ export class Group {
   close(): void {
     this.#prober?.stop();
     this.#agents?.stop();
+    this.pool.close();
     this.#upstreams.close();
-    this.pool.update([]);
   }
 
   #policy(config: PoolConfig): Policy {
@@ -147,6 +148,7 @@ export class Group {
     this.#prober?.stop();
     this.#agents?.stop();
     const { health, agentCheck, retry } = config;
+    if (health === null) this.pool.forgetProbes();
     this.#prober = health === null ? null : new Prober(this.pool, health, this.#kit.random.split(3));
     this.#agents =
       agentCheck === null ? null : new AgentChecker(this.pool, agentCheck.port, agentCheck.intervalMs);

@@ -1,4 +1,4 @@
-/** Text that is HTML already. Only {@link html} makes it, so that nothing gets into a page unescaped. */
+/** Text that is HTML already. Only {@link markup} makes it, so that nothing gets into a page unescaped. */
 export class Html {
   readonly text: string;
 
@@ -10,8 +10,11 @@ export class Html {
 /** What may stand in a template: text and numbers are escaped, HTML and lists of it are taken as they are. */
 export type HtmlPart = string | number | Html | readonly Html[];
 
-/** HTML from a template whose parts are data. Attribute values must be in double quotes. */
-export function html(strings: TemplateStringsArray, ...parts: readonly HtmlPart[]): Html {
+/**
+ * HTML from a template whose parts are data. Attribute values must be in double quotes. Not called `html`:
+ * formatters would then change the white space of the page, and with it the hashes of its style and script.
+ */
+export function markup(strings: TemplateStringsArray, ...parts: readonly HtmlPart[]): Html {
   let text = strings[0]!;
   for (const [i, part] of parts.entries()) text += partText(part) + strings[i + 1]!;
   return new Html(text);

@@ -28,6 +28,7 @@ tr:last-child td { border-bottom: 0 } .n { text-align: right; white-space: nowra
 .s-up { color: var(--up) } .s-slow, .s-probation { color: var(--slow) }
 .s-ejected, .s-down { color: var(--out) } .s-draining { color: var(--idle) }
 svg { width: 9rem; height: .7rem; vertical-align: -1px; margin-right: .5rem }
+.share { white-space: nowrap }
 .track { fill: var(--line) } .bar { fill: var(--bar) } .mark { fill: var(--mark) }
 .alarm { margin: .7rem 0 0; padding: .45rem .8rem; border-left: 4px solid var(--out); color: var(--out) }
 [hidden] { display: none }

@@ -1,5 +1,5 @@
 import type { LoggedEvent } from "./event-log.ts";
-import { Html, html } from "./html.ts";
+import { Html, markup } from "./html.ts";
 import { PAGE_SCRIPT, PAGE_STYLE } from "./page-assets.ts";
 import type { AdminSource } from "./source.ts";
 import type { BackendStatus, PoolStatus } from "./status.ts";
@@ -8,25 +8,25 @@ import type { BackendStatus, PoolStatus } from "./status.ts";
 export function statusPage(source: AdminSource, pools: readonly PoolStatus[], wallMs: number): string {
   const { events } = source;
   const latest = events.since(Math.max(0, events.last - EVENTS_SHOWN), EVENTS_SHOWN).reverse();
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width" />
-        <title>Evener</title>
-        <style>
-          ${new Html(PAGE_STYLE)}
-        </style>
-        <noscript><meta http-equiv="refresh" content="2" /></noscript>
-      </head>
-      <body>
-        <p class="alarm" id="lost" role="status" hidden>Evener does not answer: what you see is old.</p>
-        <main>${summary(source, wallMs)} ${pools.map(poolSection)} ${eventSection(latest)}</main>
-        <script>
-          ${new Html(PAGE_SCRIPT)};
-        </script>
-      </body>
-    </html> `.text;
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Evener</title>
+<style>${new Html(PAGE_STYLE)}</style>
+<noscript><meta http-equiv="refresh" content="2"></noscript>
+</head>
+<body>
+<p class="alarm" id="lost" role="status" hidden>Evener does not answer: what you see is old.</p>
+<main>
+${summary(source, wallMs)}
+${pools.map(poolSection)}
+${eventSection(latest)}
+</main>
+<script>${new Html(PAGE_SCRIPT)}</script>
+</body>
+</html>
+`.text;
 }
 
 function summary(source: AdminSource, wallMs: number): Html {
@@ -38,122 +38,77 @@ function summary(source: AdminSource, wallMs: number): Html {
     ...(figures.malformed > 0 ? [count(figures.malformed, "malformed request")] : []),
   ];
   const state = source.isReady()
-    ? html`<span class="s s-up">&#9679; ready</span>`
-    : html`<span class="s s-slow">&#9632; not ready: starting or stopping</span>`;
-  return html`<header>
-    <h1>Evener</h1>
-    ${state}<span class="soft">${source.version}</span>
-    <span class="soft">${notes.join(" · ")}</span>
-    <span class="soft">${clockTime(wallMs)} UTC</span>
-  </header>`;
+    ? markup`<span class="s s-up">● ready</span>`
+    : markup`<span class="s s-slow">■ not ready: starting or stopping</span>`;
+  return markup`<header><h1>Evener</h1>${state}<span class="soft">${source.version}</span>
+<span class="soft">${notes.join(" · ")}</span>
+<span class="soft">${clockTime(wallMs)} UTC</span></header>`;
 }
 
 function poolSection(pool: PoolStatus): Html {
   const { queue, backends } = pool;
   const inFlight = backends.reduce((sum, each) => sum + each.in_flight, 0);
   const waiting =
-    queue.length === 0 ? "queue empty" : `${queue.length} waiting, oldest ${ms(queue.oldest_wait_ms)}`;
+    queue.length === 0
+      ? "queue empty"
+      : `${queue.length} waiting, oldest ${milliseconds(queue.oldest_wait_ms)}`;
   const panic = pool.panic
-    ? html`<p class="alarm">Panic: too few backends are healthy, so health is ignored.</p>`
-    : html``;
-  return html`<section>
-    <div class="head">
-      <h2>${pool.name}</h2>
-      <span class="soft">${pool.policy}</span>
-      <span class="soft">${inFlight} in flight · ${queue.max === 0 ? "no queue" : waiting}</span>
-    </div>
-    ${panic}
-    <table>
-      <thead>
-        <tr>
-          <th>backend</th>
-          <th>state</th>
-          <th class="n">in flight / limit</th>
-          <th>share of the last minute <span aria-hidden="true">(mark: fair share)</span></th>
-          <th class="n">first byte p50</th>
-          <th class="n">p95</th>
-          <th class="n">weight</th>
-          <th class="n">picks</th>
-          <th class="n">failures</th>
-          <th class="n">aborts</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${backends.map(backendRow)}
-      </tbody>
-    </table>
-  </section> `;
+    ? markup`<p class="alarm">Panic: too few backends are healthy, so health is ignored.</p>`
+    : NOTHING;
+  return markup`<section>
+<div class="head"><h2>${pool.name}</h2><span class="soft">${pool.policy}</span>
+<span class="soft">${inFlight} in flight · ${queue.max === 0 ? "no queue" : waiting}</span></div>
+${panic}<table>
+<thead><tr><th>backend</th><th>state</th><th class="n">in flight / limit</th>
+<th>share of the last minute (mark: fair share)</th>
+<th class="n">first byte p50</th><th class="n">p95</th><th class="n">weight</th>
+<th class="n">picks</th><th class="n">failures</th><th class="n">aborts</th></tr></thead>
+<tbody>${backends.map(backendRow)}</tbody>
+</table></section>
+`;
 }
 
 function backendRow(it: BackendStatus): Html {
   const { configured, override, effective } = it.weight;
   const usual = override ?? configured;
   const weight = effective === usual ? `${round(usual)}` : `${round(effective)} of ${round(usual)}`;
-  const address = it.address === it.id ? html`` : html`<br /><span class="soft">${it.address}</span>`;
-  const reason = it.reason === "" ? html`` : html`<br /><span class="soft">${it.reason}</span>`;
-  return html`<tr>
-    <td class="id">${it.id}${address}</td>
-    <td><span class="s s-${it.state}">${MARKS[it.state]} ${it.state}</span>${reason}</td>
-    <td class="n">${it.in_flight} / ${it.limit.effective === 0 ? "no limit" : it.limit.effective}</td>
-    <td>${shareBar(it)}</td>
-    <td class="n">${ms(it.first_byte_ms.p50)}</td>
-    <td class="n">${ms(it.first_byte_ms.p95)}</td>
-    <td class="n">${weight}</td>
-    <td class="n">${it.picks}</td>
-    <td class="n">${it.failures}</td>
-    <td class="n">${it.aborts}</td>
-  </tr> `;
+  const address = it.address === it.id ? NOTHING : markup`<br><span class="soft">${it.address}</span>`;
+  const reason = it.reason === "" ? NOTHING : markup`<br><span class="soft">${it.reason}</span>`;
+  return markup`<tr><td class="id">${it.id}${address}</td>
+<td><span class="s s-${it.state}">${MARKS[it.state]} ${it.state}</span>${reason}</td>
+<td class="n">${it.in_flight} / ${it.limit.effective === 0 ? "no limit" : it.limit.effective}</td>
+<td class="share">${shareBar(it)}</td>
+<td class="n">${milliseconds(it.first_byte_ms.p50)}</td><td class="n">${milliseconds(it.first_byte_ms.p95)}</td>
+<td class="n">${weight}</td><td class="n">${it.picks}</td><td class="n">${it.failures}</td>
+<td class="n">${it.aborts}</td></tr>
+`;
 }
 
 /** Sizes are attributes of SVG: the page's policy allows no style of an element's own. */
 function shareBar({ share, fair_share }: BackendStatus): Html {
   const mark = Math.min(98.5, fair_share * 100);
   const text = share === null ? "no picks" : percent(share);
-  return html`<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="track" width="100" height="10" />
-      <rect class="bar" width="${round((share ?? 0) * 100)}" height="10" />
-      <rect class="mark" x="${round(mark)}" width="1.5" height="10" /></svg
-    >${text} <span class="soft">of ${percent(fair_share)} fair</span>`;
+  return markup`<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+<rect class="track" width="100" height="10"/><rect class="bar" width="${round((share ?? 0) * 100)}" height="10"/>
+<rect class="mark" x="${round(mark)}" width="1.5" height="10"/></svg>${text}
+<span class="soft">of ${percent(fair_share)} fair</span>`;
 }
 
 function eventSection(events: readonly LoggedEvent[]): Html {
   const rows = events.map(
-    ({ atWallMs, event }) =>
-      html`<tr>
-        <td class="n soft">${clockTime(atWallMs)}</td>
-        <td>${event.pool}</td>
-        <td class="id">${event.endpoint ?? "all"}</td>
-        <td>${event.kind.replaceAll("_", " ")}</td>
-        <td>${event.reason}</td>
-        <td class="soft">${event.evidence}</td>
-      </tr> `,
+    ({ atWallMs, event }) => markup`<tr><td class="n soft">${clockTime(atWallMs)}</td><td>${event.pool}</td>
+<td class="id">${event.endpoint ?? "all"}</td><td>${event.kind.replaceAll("_", " ")}</td>
+<td>${event.reason}</td><td class="soft">${event.evidence}</td></tr>
+`,
   );
-  if (rows.length === 0)
-    return html`<section>
-      <h2>Events</h2>
-      <p class="soft">None yet.</p>
-    </section>`;
-  return html`<section>
-    <h2>Last events</h2>
-    <table>
-      <thead>
-        <tr>
-          <th class="n">UTC</th>
-          <th>pool</th>
-          <th>backend</th>
-          <th>what</th>
-          <th>why</th>
-          <th>evidence</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </section>`;
+  if (rows.length === 0) return markup`<section><h2>Events</h2><p class="soft">None yet.</p></section>`;
+  return markup`<section><h2>Last events</h2><table>
+<thead><tr><th class="n">UTC</th><th>pool</th><th>backend</th><th>what</th><th>why</th><th>evidence</th></tr></thead>
+<tbody>${rows}</tbody></table></section>`;
 }
 
 const EVENTS_SHOWN = 20;
+const NOTHING: Html = markup``;
 
 /** A shape each, so that colour is not all there is. */
 const MARKS: Readonly<Record<BackendStatus["state"], string>> = {
@@ -169,7 +124,7 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(share >= 0.0995 || share === 0 ? 0 : 1)} %`;
 }
 
-function ms(value: number | null): string {
+function milliseconds(value: number | null): string {
   if (value === null) return "–";
   if (value >= 9_995) return `${(value / 1000).toFixed(value >= 99_950 ? 0 : 1)} s`;
   return `${value >= 9.95 ? Math.round(value) : value.toFixed(1)} ms`;

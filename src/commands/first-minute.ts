@@ -29,7 +29,7 @@ async function balanceFound(found: readonly FoundServer[]): Promise<void> {
   printAddresses(ports, group[0]!.models[0] ?? "MODEL");
   say("\nTo keep this, write it down (evener.yaml):\n");
   say(`  listen: ${ports.proxy}\n  backends: [${backends.map(({ url }) => url).join(", ")}]\n`);
-  await untilStopped(server, DRAIN_MS, say);
+  await untilStopped(server, () => DRAIN_MS, say);
 }
 
 async function demonstrate(withLoad: boolean): Promise<void> {
@@ -42,12 +42,24 @@ async function demonstrate(withLoad: boolean): Promise<void> {
   fleet.servers.forEach(({ name, url }, i) => say(`  ${name.padEnd(6)} ${url}${notes[i] ?? ""}`));
   printAddresses(ports, "demo-model");
   const stop = new AbortController();
-  const stopped = untilStopped(server, DRAIN_MS, say).finally(() => stop.abort());
+  const stopped = untilStopped(
+    server,
+    () => DRAIN_MS,
+    say,
+    () => stop.abort(),
+  );
   if (withLoad) {
     await compareUnderLoad({
       server,
       url: `http://127.0.0.1:${ports.proxy}`,
-      before: configOf(ports, backends, "{ name: round_robin }", "\n    slowdown: off\n    outlier: off"),
+      // Another pool, so that the second phase begins with nothing learned in the first.
+      before: configOf(
+        ports,
+        backends,
+        "round_robin",
+        "round_robin",
+        "\n    slowdown: off\n    outlier: off",
+      ),
       after: configOf(ports, backends, "auto"),
       signal: stop.signal,
       say,
@@ -100,6 +112,7 @@ function configOf(
   ports: Ports,
   backends: readonly { id: string; url: string }[],
   policy: string,
+  pool = "default",
   more = "",
 ): Config {
   const list = backends.map(({ id, url }) => `{ id: "${id}", url: "${url}" }`).join(", ");
@@ -108,7 +121,7 @@ listeners: [{ bind: "127.0.0.1:${ports.proxy}" }]
 admin: { bind: "127.0.0.1:${ports.admin}" }
 access_log: off
 pools:
-  default:
+  ${pool}:
     policy: ${policy}
     backends: [${list}]${more}
 `;

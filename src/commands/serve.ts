@@ -3,6 +3,8 @@ import { basename, dirname, resolve } from "node:path";
 import { type Logger, pino } from "pino";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
+import { didYouMean } from "../config/suggest.ts";
+import { EvenerError } from "../errors.ts";
 import { Server } from "../server.ts";
 import { findOrDemonstrate } from "./first-minute.ts";
 import { untilStopped } from "./until-stopped.ts";
@@ -11,6 +13,7 @@ import { untilStopped } from "./until-stopped.ts";
  * `evener [serve] [FILE]`: runs by a configuration; without one, finds model servers here or starts the demo.
  */
 export async function serve(file: string | undefined, options: { load: boolean }): Promise<void> {
+  checkUsage(file, options.load);
   const path = file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
   if (path === undefined || options.load)
     return findOrDemonstrate({ load: options.load, mayScan: !options.load });
@@ -23,7 +26,11 @@ export async function serve(file: string | undefined, options: { load: boolean }
   watchFile(path, () => void reload(server, path, log));
   process.on("SIGHUP", () => void reload(server, path, log));
   process.on("SIGUSR1", () => server.reopenLogs());
-  await untilStopped(server, config.drainTimeoutMs, (text) => log.info(text));
+  await untilStopped(
+    server,
+    () => server.config.drainTimeoutMs,
+    (text) => log.info(text),
+  );
 }
 
 /** Own messages go to stderr as JSON lines: stdout may be the access log's. */
@@ -58,4 +65,18 @@ function watchFile(path: string, changed: () => void): void {
     timer = setTimeout(changed, SETTLE_MS);
   });
   watcher.unref();
+}
+
+/** A mistyped command would be taken for a file. */
+function checkUsage(file: string | undefined, withLoad: boolean): void {
+  if (file !== undefined && withLoad) {
+    throw new EvenerError("EVENER_USAGE", "--load sends traffic to the demo only; leave the file out");
+  }
+  const isWord = file !== undefined && /^[a-z-]+$/.test(file);
+  if (!isWord || existsSync(file)) return;
+  const hint = didYouMean(file, ["serve", "demo", "check", "schema"]) ?? "";
+  throw new EvenerError(
+    "EVENER_USAGE",
+    `"${file}" is neither a command nor a file; ${hint} See evener --help`,
+  );
 }

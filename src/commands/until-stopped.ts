@@ -1,19 +1,36 @@
 import type { Server } from "../server.ts";
 
-/** Waits for SIGTERM or SIGINT and drains; says so when streams had to be cut at the end of the drain time. */
+/**
+ * Waits for SIGTERM or SIGINT and drains; says so when streams had to be cut at the end of the drain time.
+ * `stopping` is told first: whoever sends traffic himself stops doing so.
+ */
 export async function untilStopped(
   server: Server,
-  drainMs: number,
+  drainMs: () => number,
   say: (text: string) => void,
+  stopping: () => void = (): void => {},
 ): Promise<void> {
-  await new Promise<void>((stopped) => {
-    for (const signal of SIGNALS) process.once(signal, () => stopped());
-  });
+  await askedToStop();
   say("stopping: no new connections, open streams may finish");
-  // Asked twice: at once.
-  for (const signal of SIGNALS) process.once(signal, () => process.exit(1));
-  const wasClean = await server.stop(drainMs);
+  stopping();
+  const wasClean = await server.stop(drainMs());
   say(wasClean ? "stopped; nothing was cut" : "stopped; streams were cut at the end of the drain time");
 }
 
-const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+/**
+ * The first signal asks, a later one insists. The handlers stay from the first to the second: while Node has
+ * none, a signal kills; and `npm` passes on at once what the terminal has sent already.
+ */
+function askedToStop(): Promise<void> {
+  return new Promise((asked) => {
+    let askedAtMs = Number.POSITIVE_INFINITY;
+    const handle = (): void => {
+      if (performance.now() - askedAtMs > SAME_ASKING_MS) process.exit(1);
+      if (askedAtMs === Number.POSITIVE_INFINITY) askedAtMs = performance.now();
+      asked();
+    };
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, handle);
+  });
+}
+
+const SAME_ASKING_MS = 1_000;

@@ -10,7 +10,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** At least one; names are unique. */
   readonly pools: readonly PoolConfig[];
-  /** At least one; the first that matches wins. Every `pool` is the name of one in `pools`. */
+  /** At least one; the most specific that matches wins. Every `pool` is the name of one in `pools`. */
   readonly routes: readonly RouteConfig[];
   /** null = no admin listener. */
   readonly admin: AdminConfig | null;

@@ -186,12 +186,15 @@ export class Caretaker {
     const { health, slot } = endpoint;
     const before = health.slowShare;
     health.slowShare = slowdown.share(score);
-    if (health.slowShare === 1) this.#learnPast(slot);
+    // While it is out it is not measured: that is neither its normal state nor a recovery.
+    if (health.slowShare === 1 && health.outlier.kind === "admitted") this.#learnPast(slot);
     const evidence = `${score.toFixed(1)} times slower than it should be`;
     if (before === 1 && health.slowShare < 1) this.#report("slowed", endpoint, "share cut", evidence);
     if (before < 1 && health.slowShare === 1) this.#report("recovered", endpoint, "full share again", "");
     if (slowdown.isUseless(score) && health.outlier.kind === "admitted" && this.#isMeasured(slot, nowMs)) {
-      if (this.eject(endpoint, "slow", evidence, nowMs)) this.#ledger.samples[slot] = 0;
+      if (!this.eject(endpoint, "slow", evidence, nowMs)) return;
+      this.#ledger.samples[slot] = 0;
+      health.slowShare = 1;
     }
   }
 

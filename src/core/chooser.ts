@@ -70,6 +70,12 @@ export class Chooser {
     return this.#view.count > 0 || this.#view.trialSlot >= 0;
   }
 
+  /** Somebody could take the work, now or when there is room. */
+  mayWait(work: Work, nowMs: number): boolean {
+    this.#view.fill(work, nowMs);
+    return this.#view.untried + this.#view.onTrial > 0;
+  }
+
   /** After a choice: nobody at all has room, so that others need not be tried either. */
   get isFull(): boolean {
     return this.#view.count === 0 && this.#view.trialSlot < 0;

@@ -87,6 +87,12 @@ export class Pool implements LeaseBook {
     this.tend(nowMs);
   }
 
+  /** For good: no members, and whoever waits is refused. */
+  close(): void {
+    this.update([]);
+    this.#refuseWaiting("no_endpoint", Number.POSITIVE_INFINITY);
+  }
+
   /** New rules for the same endpoints; `policy` null keeps the policy and what it remembers. */
   configure(options: PoolOptions, policy: Policy | null): void {
     this.#options = options;
@@ -119,6 +125,12 @@ export class Pool implements LeaseBook {
     return this.#chooser.canChoose(work, this.#clock.nowMs());
   }
 
+  /** Somebody could take the work, now or (where there is a queue) when there is room. */
+  canQueue(work: Work): boolean {
+    if (this.#options.queue === null) return this.canPick(work);
+    return this.#chooser.mayWait(work, this.#clock.nowMs());
+  }
+
   /** The work no longer waits (its client has gone); false when it did not. */
   leaveQueue(lease: Lease): boolean {
     return this.queue.length > 0 && this.queue.removeLease(lease);
@@ -128,12 +140,14 @@ export class Pool implements LeaseBook {
   tend(nowMs: number = this.#clock.nowMs()): void {
     this.#tendAtMs = nowMs + TEND_MS;
     this.#caretaker.tend(nowMs);
-    for (;;) {
-      const entry = this.queue.takeExpired(nowMs);
-      if (entry === null) break;
-      entry.waiter.decided(this.#refuse("queue_timeout", nowMs));
-    }
+    this.#refuseWaiting("queue_timeout", nowMs);
     this.#dispatch(nowMs);
+  }
+
+  /** Probes have ended: what they said counts no more. */
+  forgetProbes(): void {
+    for (const { health } of this.members.list) health.probe = { kind: "unknown" };
+    this.#changed(this.#clock.nowMs());
   }
 
   /** A probe's result; `id` unknown is ignored (it left meanwhile). */
@@ -256,6 +270,15 @@ export class Pool implements LeaseBook {
       entry.waiter.decided(this.#send(slot, entry.work, entry.lease, nowMs));
       entry = this.queue.first();
       passed = 0;
+    }
+  }
+
+  /** Refuses those who would have waited until `untilMs` at most. */
+  #refuseWaiting(reason: RefuseReason, untilMs: number): void {
+    for (;;) {
+      const entry = this.queue.takeExpired(untilMs);
+      if (entry === null) return;
+      entry.waiter.decided(this.#refuse(reason, this.#clock.nowMs()));
     }
   }
 

@@ -1,7 +1,7 @@
 import { type Deadline, DeadlineWheel } from "../core/kit/deadline-wheel.ts";
 
 /**
- * All timeouts of one thread on one timer: coarse (late by up to 200 ms), but a number's assignment each.
+ * All timeouts of one thread on one timer: coarse (late by up to 300 ms, never early), but a number's assignment each.
  * `nowMs` is the time of the last tick: good enough to set a deadline by.
  */
 export class Deadlines {
@@ -16,7 +16,8 @@ export class Deadlines {
 
   /** Due in `ms` from now (Infinity: never). */
   set(deadline: Deadline, ms: number): void {
-    this.#wheel.set(deadline, this.nowMs + ms);
+    // The last tick may be a whole one ago: never early.
+    this.#wheel.set(deadline, this.nowMs + TICK_MS + ms);
   }
 
   clear(deadline: Deadline): void {

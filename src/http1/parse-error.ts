@@ -56,6 +56,13 @@ export function asResponseError(error: ParseError): ParseError {
   return AS_RESPONSE.get(error) ?? error;
 }
 
+/** The head of a request took too long. */
+export const HEADER_TIMEOUT: ParseError = {
+  status: 408,
+  code: "HTTP_HEADER_TIMEOUT",
+  detail: "the head of the request did not arrive in time",
+};
+
 function parseErrors(): Record<RefusalName, ParseError> {
   const errors: Partial<Record<RefusalName, ParseError>> = {};
   for (const [name, [status, code, detail]] of Object.entries(REFUSALS)) {

@@ -1,11 +1,10 @@
-// Hot path: no closure, timer or promise per request; one handler object per connection, used again and
-// again.
+// Hot path: no closure, timer or promise per request; one handler object per connection, used again.
 import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { BodyDecoder } from "./body.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { Intake } from "./intake.ts";
 import type { Http1Limits } from "./limits.ts";
-import type { ParseError } from "./parse-error.ts";
+import { HEADER_TIMEOUT, type ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
@@ -38,7 +37,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   #state: State = "head";
   #isBodyDone = true;
   #isReading = false;
-  #isBodyPaused = false;
+  /** Nothing more is taken: the receiver of the body is full, or the answers before are not read. */
+  #isHeld = false;
   #discarded = 0;
   #isHeadTimed = false;
   #clientKeepsAlive = true;
@@ -59,8 +59,12 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#deadlines.set(this.#deadline, this.#timeouts.headerMs);
   }
 
-  get isIdle(): boolean {
-    return this.#state === "head" && !this.#parser.hasBegun;
+  /** Takes no further request; with none in hand it closes, as soon as its answers have left. */
+  retire(): void {
+    this.isLast = true;
+    if (this.#state !== "head" || this.#parser.hasBegun) return;
+    if (this.transport.bufferedBytes > 0) this.#beginLinger();
+    else this.transport.destroy();
   }
 
   /** The connection may carry another request after this one, as far as client and drain go. */
@@ -85,13 +89,10 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   finish(keepAlive: boolean): void {
     if (this.#state === "closed") return;
     if (!keepAlive || !this.keepsAlive) return this.#beginLinger();
-    if (!this.#isBodyDone) {
-      this.#state = "discard";
-      this.#discarded = 0;
-      this.resumeBody();
-      return;
-    }
-    this.#nextRequest();
+    if (this.#isBodyDone) return this.#nextRequest();
+    this.#state = "discard";
+    this.#discarded = 0;
+    this.resumeBody();
   }
 
   /** An unclean end, on purpose: the client must see that the response is not complete. */
@@ -101,14 +102,14 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
 
   /** Stops reading the body until `resumeBody`: its receiver is full. */
   pauseBody(): void {
-    this.#isBodyPaused = true;
+    this.#isHeld = true;
     this.#deadlines.clear(this.#deadline);
     this.#intake.pause();
   }
 
   resumeBody(): void {
-    if (!this.#isBodyPaused && !this.#intake.isPaused) return;
-    this.#isBodyPaused = false;
+    if (!this.#isHeld && !this.#intake.isPaused) return;
+    this.#isHeld = false;
     this.#intake.resume();
     if (!this.#isBodyDone) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
     if (!this.#isReading) this.#takePipelined();
@@ -116,15 +117,15 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
 
   onData(bytes: Buffer): void {
     if (this.#state === "linger") return this.#discard(bytes.length);
-    if (!this.#intake.isEmpty || this.#isBodyPaused || this.#state === "answer")
-      return this.#intake.keep(bytes, 0);
+    if (!this.#intake.isEmpty || this.#isHeld || this.#state === "answer") return this.#intake.keep(bytes, 0);
     this.#read(bytes);
   }
 
   onDrain(): void {
-    if (this.#state === "closed") return;
-    if (this.#isBodyDone) this.#deadlines.clear(this.#deadline);
-    this.#handler.onDrain();
+    const state = this.#state;
+    if (state === "head" && this.#isHeld) return this.#awaitRequest();
+    if (state === "answer" || (state === "body" && this.#isHeld)) this.#deadlines.clear(this.#deadline);
+    if (state !== "closed") this.#handler.onDrain();
   }
 
   onEnd(): void {
@@ -145,8 +146,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.transport.bufferedBytes > 0 && this.transport.bufferedBytes < this.#bufferedBytes) {
       return this.#expectProgress();
     }
-    if (this.#state === "head" && this.#parser.hasBegun) return this.#refuse(HEADER_TIMEOUT);
-    this.transport.destroy();
+    if (this.#state === "head" && this.#parser.hasBegun) this.#refuse(HEADER_TIMEOUT);
+    else this.transport.destroy();
   }
 
   #read(bytes: Buffer): void {
@@ -157,7 +158,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
       else if (this.#state === "body" || this.#state === "discard") offset = this.#readBody(bytes, offset);
       else break;
       if (offset < 0) break;
-      if (this.#isBodyPaused && offset < bytes.length) break;
+      if (this.#isHeld) break;
     }
     this.#isReading = false;
     const hasRest = offset >= 0 && offset < bytes.length;
@@ -172,10 +173,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
       if (this.#parser.hasBegun) this.#beginHeadDeadline();
       return -1;
     }
-    if (next === FAILED) {
-      this.#refuse(this.#parser.error!);
-      return -1;
-    }
+    if (next === FAILED) return this.#refuse(this.#parser.error!);
     const head = this.#parser.head;
     this.#isHeadTimed = false;
     this.#clientKeepsAlive = head.keepAlive;
@@ -198,19 +196,15 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
 
   #readBody(bytes: Buffer, offset: number): number {
     const next = this.#body.decode(bytes, offset, this);
-    if (next < 0) {
-      this.#breakOff(this.#body.error!);
-      return -1;
-    }
+    if (next < 0) return this.#breakOff(this.#body.error!);
     if (this.#body.isDone) this.#endBody();
-    else if (!this.#isBodyPaused) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    else if (!this.#isHeld) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
     return next;
   }
 
   onPayload(bytes: Buffer, start: number, end: number): void {
     if (this.#state === "body") this.#handler.onPayload(bytes, start, end);
-    else this.#discarded += end - start;
-    if (this.#discarded > DISCARD_BYTES_MAX) this.transport.destroy();
+    else this.#discard(end - start);
   }
 
   #endBody(): void {
@@ -223,21 +217,30 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   }
 
   /** The body broke the rules: whoever receives it must not take it for complete. */
-  #breakOff(error: ParseError): void {
+  #breakOff(error: ParseError): number {
     const hadRequest = this.#state === "body";
     this.#state = "linger";
     if (hadRequest) this.#handler.onAbort(error);
     this.#beginLinger();
+    return -1;
   }
 
-  #refuse(error: ParseError): void {
+  #refuse(error: ParseError): number {
     this.#handler.onBadRequest(error);
     this.#beginLinger();
+    return -1;
   }
 
   #nextRequest(): void {
     this.#state = "head";
     this.#parser.reset();
+    if (this.transport.bufferedBytes <= UNREAD_BYTES_MAX) return this.#awaitRequest();
+    this.pauseBody();
+    this.#expectProgress();
+  }
+
+  #awaitRequest(): void {
+    this.#isHeld = false;
     this.#intake.resume();
     this.#deadlines.set(this.#deadline, this.#timeouts.keepAliveMs);
     if (!this.#isReading) this.#takePipelined();
@@ -248,9 +251,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (bytes !== null) this.#read(bytes);
   }
 
-  /**
-   * FIN now, but read on for a while: a reset would take the answer out of the client's hands (RFC 9112 9.6).
-   */
+  /** FIN now, but read on: a reset would take the answer out of the client's hands (RFC 9112 9.6). */
   #beginLinger(): void {
     if (this.#state === "closed") return;
     this.#state = "linger";
@@ -292,9 +293,5 @@ type State = "head" | "body" | "answer" | "discard" | "linger" | "closed";
 /** Bytes of an unwanted body that are read for the sake of the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
 const LINGER_MS = 2_000;
-
-const HEADER_TIMEOUT: ParseError = {
-  status: 408,
-  code: "HTTP_HEADER_TIMEOUT",
-  detail: "the head of the request did not arrive in time",
-};
+/** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */
+const UNREAD_BYTES_MAX = 64 * 1024;

@@ -70,9 +70,16 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#record = record;
   }
 
-  /** Where content of the body goes as it comes; null while there is nowhere to send it. */
-  get sink(): UpstreamConnection | null {
-    return this.#isSending ? this.#upstream : null;
+  /** Content of the body, sent on where that is possible; false when its sender should pause. */
+  take(bytes: Buffer, start: number, end: number): boolean {
+    this.#noteSending();
+    return this.#body.take(bytes, start, end, this.#isSending ? this.#upstream : null);
+  }
+
+  /** The body is complete. */
+  endBody(): void {
+    this.#noteSending();
+    this.#body.end(this.#isSending ? this.#upstream : null);
   }
 
   /** The lease is booked: connect and send. */
@@ -102,8 +109,14 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.lease.settle(outcome, { retryAfterMs, isUnreachable });
   }
 
+  /** More of the request went out: the time to the first byte of the answer counts from its end. */
+  noteProgress(): void {
+    if (this.#isSending && !this.#isAnswered) this.#expectBytes();
+  }
+
   /** The client reads again. */
   resume(): void {
+    this.#relay.drained();
     if (!this.#isAnswered || this.#upstream === null) return;
     this.#upstream.transport!.resume();
     this.#expectBytes();
@@ -189,6 +202,11 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#expectBytes();
     if (isRoomLeft) this.#client.resumeBody();
     else this.#client.pauseBody();
+  }
+
+  /** As long as the request still goes out, nobody can expect the whole answer. */
+  #noteSending(): void {
+    if (this.#isSending && (!this.#isAnswered || this.#relay.isRoomLeft)) this.#expectBytes();
   }
 
   /** The backend's next sign of life is due: the first byte of the answer, or the next one. */

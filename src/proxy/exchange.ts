@@ -82,11 +82,13 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (this.#phase !== "collect" && this.#phase !== "run") return;
     const most = this.#context.plan.bodyBytesMax;
     if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
-    if (!this.#body.take(bytes, start, end, this.#attempt.sink)) this.#connection.pauseBody();
+    if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
+    this.#attempt.noteProgress();
   }
 
   onBodyEnd(): void {
-    this.#body.end(this.#attempt.sink);
+    this.#attempt.endBody();
+    this.#attempt.noteProgress();
     if (this.#phase === "collect") this.#start();
   }
 
@@ -266,11 +268,14 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#relay.end("");
   }
 
-  /** The `set-cookie` of a session that begins or moves; "" when there is nothing to say. */
+  /** The `set-cookie` of a session that begins or moves; a home that was only full stays the home. */
   #sessionLine(): string {
     const { cookies } = this.#traffic;
-    if (cookies === null || this.#admission!.cookieEndpoint !== null) return "";
-    return cookies.setCookieLine(this.#record.backend, Date.now());
+    if (cookies === null) return "";
+    const { backend, attempts } = this.#record;
+    const home = this.#admission!.cookieEndpoint;
+    const isAtHome = home !== null && (home === backend || attempts === 1);
+    return isAtHome ? "" : cookies.setCookieLine(backend, Date.now());
   }
 
   /** The one place where a request ends. `isComplete`: the client has a whole answer. */

@@ -69,10 +69,7 @@ export class Proxy {
     this.#isDraining = true;
     for (const server of this.#listeners.values()) server.close();
     this.#listeners.clear();
-    for (const connection of this.#exchanges.keys()) {
-      connection.isLast = true;
-      if (connection.isIdle) connection.abort();
-    }
+    for (const connection of this.#exchanges.keys()) connection.retire();
     const isEmpty = await this.#untilEmpty(timeoutMs);
     if (isEmpty) return true;
     for (const exchange of this.#exchanges.values()) exchange.shutDown();
@@ -145,6 +142,8 @@ function bindKey({ host, port }: { host: string; port: number }): string {
 /** A full house says so, instead of leaving the client without an answer (fault 19). */
 function refuseConnection(socket: net.Socket): void {
   socket.on("error", () => {});
+  // Unread bytes would turn the close into a reset, and the answer would be lost.
+  socket.resume();
   socket.end(
     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n" +
       'proxy-status: evener; error=connection_limit_reached; details="EVENER_SATURATED"\r\n\r\n',

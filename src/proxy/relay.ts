@@ -65,6 +65,16 @@ export class Relay {
     return this.#isRoomLeft;
   }
 
+  /** The client keeps up. */
+  get isRoomLeft(): boolean {
+    return this.#isRoomLeft;
+  }
+
+  /** The client has taken all that was written. */
+  drained(): void {
+    this.#isRoomLeft = true;
+  }
+
   /** The response is complete. `trailers` are lines with their CRLF. */
   end(trailers: string): void {
     if (this.#mode === "chunked") this.#pending += trailers === "" ? LAST_CHUNK : `0\r\n${trailers}\r\n`;

@@ -36,7 +36,9 @@ export class Retrier {
     const { traffic } = route;
     const { lease, wasSent } = this.#attempt;
     this.#work.avoid(lease.slot);
-    if (!traffic.pool.canPick(this.#work)) return "no";
+    // An answer in hand, even a bad one, is better than a place in the queue.
+    const { pool } = traffic;
+    if (failure === "status" ? !pool.canPick(this.#work) : !pool.canQueue(this.#work)) return "no";
     const { attempts } = this.#record;
     const { isKept: isBodyKept } = this.#body;
     const wasRedelivered = this.#wasRedelivered;
