@@ -61,9 +61,12 @@ test("core takes time and dice from outside", () => {
   assert.deepEqual(wrong, []);
 });
 
-test("lines have at most 110 columns", () => {
+test("lines have at most 110 columns, names of tests 140", () => {
   const wrong = files.flatMap((file) =>
-    linesOf(file).flatMap((line, i) => (line.length > 110 ? [`${file}:${i + 1} has ${line.length}`] : [])),
+    linesOf(file).flatMap((line, i) => {
+      const columnsMax = file.startsWith("test/") && /["`]/.test(line) ? 140 : 110;
+      return line.length > columnsMax ? [`${file}:${i + 1} has ${line.length}`] : [];
+    }),
   );
   assert.deepEqual(wrong, []);
 });

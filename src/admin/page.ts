@@ -78,7 +78,8 @@ function backendRow(it: BackendStatus): Html {
 <td><span class="s s-${it.state}">${MARKS[it.state]} ${it.state}</span>${reason}</td>
 <td class="n">${it.in_flight} / ${it.limit.effective === 0 ? "no limit" : it.limit.effective}</td>
 <td class="share">${shareBar(it)}</td>
-<td class="n">${milliseconds(it.first_byte_ms.p50)}</td><td class="n">${milliseconds(it.first_byte_ms.p95)}</td>
+<td class="n">${milliseconds(it.first_byte_ms.p50)}</td>
+<td class="n">${milliseconds(it.first_byte_ms.p95)}</td>
 <td class="n">${weight}</td><td class="n">${it.picks}</td><td class="n">${it.failures}</td>
 <td class="n">${it.aborts}</td></tr>
 `;
@@ -89,7 +90,8 @@ function shareBar({ share, fair_share }: BackendStatus): Html {
   const mark = Math.min(98.5, fair_share * 100);
   const text = share === null ? "no picks" : percent(share);
   return markup`<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-<rect class="track" width="100" height="10"/><rect class="bar" width="${round((share ?? 0) * 100)}" height="10"/>
+<rect class="track" width="100" height="10"/>
+<rect class="bar" width="${round((share ?? 0) * 100)}" height="10"/>
 <rect class="mark" x="${round(mark)}" width="1.5" height="10"/></svg>${text}
 <span class="soft">of ${percent(fair_share)} fair</span>`;
 }
@@ -103,7 +105,8 @@ function eventSection(events: readonly LoggedEvent[]): Html {
   );
   if (rows.length === 0) return markup`<section><h2>Events</h2><p class="soft">None yet.</p></section>`;
   return markup`<section><h2>Last events</h2><table>
-<thead><tr><th class="n">UTC</th><th>pool</th><th>backend</th><th>what</th><th>why</th><th>evidence</th></tr></thead>
+<thead><tr><th class="n">UTC</th><th>pool</th><th>backend</th><th>what</th><th>why</th>
+<th>evidence</th></tr></thead>
 <tbody>${rows}</tbody></table></section>`;
 }
 
@@ -126,7 +129,7 @@ function percent(share: number): string {
 
 function milliseconds(value: number | null): string {
   if (value === null) return "–";
-  if (value >= 9_995) return `${(value / 1000).toFixed(value >= 99_950 ? 0 : 1)} s`;
+  if (value >= 999.5) return `${(value / 1000).toFixed(value >= 9_995 ? 1 : 2)} s`;
   return `${value >= 9.95 ? Math.round(value) : value.toFixed(1)} ms`;
 }
 

@@ -92,8 +92,8 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "the most specific route that matches is taken (host, then longer path, then more conditions); without routes every request goes to the only pool, " +
-        "or to `default`",
+      "the most specific route that matches is taken (host, then longer path, then more conditions); " +
+        "without routes every request goes to the only pool, or to `default`",
     ),
   admin: offOr(adminSchema).prefault({}).describe("status page, metrics and API for operators"),
   drain: z

@@ -1,8 +1,9 @@
 import { RetryAfter } from "./admission/retry-after.ts";
-import { type Waiter, WaitQueue } from "./admission/wait-queue.ts";
+import type { Waiter, WaitQueue } from "./admission/wait-queue.ts";
+import { WaitingRoom } from "./admission/waiting-room.ts";
 import { Caretaker, OUTLIER_OFF, TEND_MS } from "./caretaker.ts";
 import { Chooser } from "./chooser.ts";
-import { type Decision, type RefuseReason, WAIT_SATURATED } from "./decision.ts";
+import type { Decision, RefuseReason } from "./decision.ts";
 import type { Endpoint, EndpointSpec } from "./endpoint.ts";
 import type { PoolEventKind, PoolEventSink } from "./events.ts";
 import type { Wish } from "./health/endpoint-health.ts";
@@ -27,18 +28,17 @@ export class Pool implements LeaseBook {
   readonly name: string;
   readonly ledger: Ledger;
   readonly members: Members;
-  readonly queue: WaitQueue = new WaitQueue();
   readonly #clock: Clock;
   readonly #speed: Speed;
   readonly #chooser: Chooser;
   readonly #caretaker: Caretaker;
   readonly #lessons: Lessons;
+  readonly #waiting: WaitingRoom;
   readonly #retryAfter: RetryAfter = new RetryAfter();
   readonly #onEvent: PoolEventSink;
   #options: PoolOptions;
   #tendAtMs = Number.NEGATIVE_INFINITY;
   #hasStarted = false;
-  #isDispatching = false;
 
   constructor(setup: PoolSetup) {
     this.name = setup.name;
@@ -52,7 +52,16 @@ export class Pool implements LeaseBook {
     const report = this.#report.bind(this);
     this.#caretaker = new Caretaker(setup.ledger, this.members, this.#speed, setup.options, report);
     this.#lessons = new Lessons(setup.ledger, this.#speed, this.#caretaker);
+    this.#waiting = new WaitingRoom(this.#chooser, {
+      send: (slot, work, lease, nowMs) => this.#send(slot, work, lease, nowMs),
+      refuse: (reason, nowMs) => this.#refuse(reason, nowMs),
+    });
     this.configure(setup.options, null);
+  }
+
+  /** Who waits for room. */
+  get queue(): WaitQueue {
+    return this.#waiting.queue;
   }
 
   get isPanic(): boolean {
@@ -90,7 +99,7 @@ export class Pool implements LeaseBook {
   /** For good: no members, and whoever waits is refused. */
   close(): void {
     this.update([]);
-    this.#refuseWaiting("no_endpoint", Number.POSITIVE_INFINITY);
+    this.#waiting.refuse("no_endpoint", Number.POSITIVE_INFINITY, this.#clock.nowMs());
   }
 
   /** New rules for the same endpoints; `policy` null keeps the policy and what it remembers. */
@@ -111,13 +120,13 @@ export class Pool implements LeaseBook {
     const nowMs = this.#clock.nowMs();
     if (nowMs >= this.#tendAtMs) this.tend(nowMs);
     const slot = this.#chooser.choose(work, nowMs);
-    // Whoever waits can not be served now (every change is followed by a dispatch), so nobody is overtaken
-    // here, except from within a dispatch: then the newcomer stands behind.
-    const mustStandBehind = this.#isDispatching && waiter !== null && this.queue.length > 0;
+    const mustStandBehind = waiter !== null && this.#waiting.mustStandBehind;
     if (slot >= 0 && !mustStandBehind) return this.#send(slot, work, lease, nowMs);
     const why = slot >= 0 ? "saturated" : this.#chooser.whyNone();
     if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
-    return this.#wait(work, lease, waiter, nowMs);
+    const { queue } = this.#options;
+    if (queue === null) return this.#refuse("saturated", nowMs);
+    return this.#waiting.admit(work, lease, waiter, queue, nowMs);
   }
 
   /** Somebody could take the work now; asks without booking. */
@@ -140,8 +149,8 @@ export class Pool implements LeaseBook {
   tend(nowMs: number = this.#clock.nowMs()): void {
     this.#tendAtMs = nowMs + TEND_MS;
     this.#caretaker.tend(nowMs);
-    this.#refuseWaiting("queue_timeout", nowMs);
-    this.#dispatch(nowMs);
+    this.#waiting.refuse("queue_timeout", nowMs, nowMs);
+    this.#waiting.serve(nowMs);
   }
 
   /** Probes have ended: what they said counts no more. */
@@ -226,7 +235,7 @@ export class Pool implements LeaseBook {
     if (this.ledger.unbook(lease.slot, lease.generation, lease.units)) {
       this.#lessons.settled(lease, outcome, detail, nowMs);
     }
-    if (this.queue.length > 0) this.#dispatch(nowMs);
+    this.#waiting.serve(nowMs);
   }
 
   #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
@@ -236,55 +245,9 @@ export class Pool implements LeaseBook {
     return lease;
   }
 
-  #wait(work: Work, lease: Lease, waiter: Waiter, nowMs: number): Decision {
-    const queue = this.#options.queue;
-    if (queue === null) return this.#refuse("saturated", nowMs);
-    if (this.queue.length >= queue.requestsMax) return this.#refuse("queue_full", nowMs);
-    this.queue.push(work, lease, waiter, nowMs, nowMs + queue.waitMs);
-    return WAIT_SATURATED;
-  }
-
-  /** Gives what has become free to those who wait. Waiters may pick or settle while they are told. */
-  #dispatch(nowMs: number): void {
-    if (this.#isDispatching) return;
-    this.#isDispatching = true;
-    try {
-      this.#serveWaiting(nowMs);
-    } finally {
-      this.#isDispatching = false;
-    }
-  }
-
-  #serveWaiting(nowMs: number): void {
-    let entry = this.queue.first();
-    for (let passed = 0; entry !== null && passed < DISPATCH_SCAN_MAX;) {
-      const slot = this.#chooser.choose(entry.work, nowMs);
-      if (slot < 0) {
-        // Where nobody has room for work that may go anywhere, the others need not be tried.
-        if (this.#chooser.isFull && entry.work.labels === null && entry.work.triedCount === 0) break;
-        passed++;
-        entry = this.queue.after(entry);
-        continue;
-      }
-      this.queue.remove(entry);
-      entry.waiter.decided(this.#send(slot, entry.work, entry.lease, nowMs));
-      entry = this.queue.first();
-      passed = 0;
-    }
-  }
-
-  /** Refuses those who would have waited until `untilMs` at most. */
-  #refuseWaiting(reason: RefuseReason, untilMs: number): void {
-    for (;;) {
-      const entry = this.queue.takeExpired(untilMs);
-      if (entry === null) return;
-      entry.waiter.decided(this.#refuse(reason, this.#clock.nowMs()));
-    }
-  }
-
   #changed(nowMs: number): void {
     this.#caretaker.publish(nowMs);
-    if (this.queue.length > 0) this.#dispatch(nowMs);
+    this.#waiting.serve(nowMs);
   }
 
   #refuse(reason: RefuseReason, nowMs: number): Decision {
@@ -307,6 +270,3 @@ export interface PoolSetup {
   readonly options: PoolOptions;
   readonly onEvent?: PoolEventSink;
 }
-
-/** Entries that are looked at behind one that can not be served (its session's home is full). */
-const DISPATCH_SCAN_MAX = 32;

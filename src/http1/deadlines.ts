@@ -1,7 +1,8 @@
 import { type Deadline, DeadlineWheel } from "../core/kit/deadline-wheel.ts";
 
 /**
- * All timeouts of one thread on one timer: coarse (late by up to 300 ms, never early), but a number's assignment each.
+ * All timeouts of one thread on one timer: coarse (late by up to 300 ms, never early), but a number's
+ * assignment each.
  * `nowMs` is the time of the last tick: good enough to set a deadline by.
  */
 export class Deadlines {

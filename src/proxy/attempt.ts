@@ -109,11 +109,6 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.lease.settle(outcome, { retryAfterMs, isUnreachable });
   }
 
-  /** More of the request went out: the time to the first byte of the answer counts from its end. */
-  noteProgress(): void {
-    if (this.#isSending && !this.#isAnswered) this.#expectBytes();
-  }
-
   /** The client reads again. */
   resume(): void {
     this.#relay.drained();
@@ -198,7 +193,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     upstream.beginRequest(method);
     this.wasSent = true;
     this.#isSending = true;
-    const isRoomLeft = this.#body.send(`${head}${this.#upstreams!.headerLines}${expect}\r\n`, upstream);
+    const isRoomLeft = this.#body.send(`${this.#upstreams!.headFor(head)}${expect}\r\n`, upstream);
     this.#expectBytes();
     if (isRoomLeft) this.#client.resumeBody();
     else this.#client.pauseBody();

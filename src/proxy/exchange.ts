@@ -20,7 +20,7 @@ import type { PoolTraffic } from "./pool-traffic.ts";
 import { RequestRecord } from "./record.ts";
 import { Relay } from "./relay.ts";
 import { RequestBody } from "./request-body.ts";
-import { ownResponse, relayMode, responseText } from "./response-text.ts";
+import { ownResponse, relayMode, responseText, sessionLine } from "./response-text.ts";
 import { Retrier } from "./retrier.ts";
 import { backoffMs, retryAfterMs, type RetryFailure } from "./retry.ts";
 
@@ -83,12 +83,10 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const most = this.#context.plan.bodyBytesMax;
     if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
     if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
-    this.#attempt.noteProgress();
   }
 
   onBodyEnd(): void {
     this.#attempt.endBody();
-    this.#attempt.noteProgress();
     if (this.#phase === "collect") this.#start();
   }
 
@@ -171,7 +169,10 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const mode = relayMode(head, isOldClient);
     const keepAlive = this.#connection.keepsAlive && this.#connection.isBodyDone;
     if (!keepAlive) this.#connection.isLast = true;
-    this.#relay.begin(responseText(head, mode, record, keepAlive, this.#sessionLine()), mode);
+    this.#relay.begin(
+      responseText(head, mode, record, keepAlive, sessionLine(this.#admission!, record)),
+      mode,
+    );
   }
 
   onComplete(trailers: string): void {
@@ -266,16 +267,6 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     record.status = answer.status;
     this.#relay.begin(ownResponse(answer, record, this.#connection.keepsAlive), "none");
     this.#relay.end("");
-  }
-
-  /** The `set-cookie` of a session that begins or moves; a home that was only full stays the home. */
-  #sessionLine(): string {
-    const { cookies } = this.#traffic;
-    if (cookies === null) return "";
-    const { backend, attempts } = this.#record;
-    const home = this.#admission!.cookieEndpoint;
-    const isAtHome = home !== null && (home === backend || attempts === 1);
-    return isAtHome ? "" : cookies.setCookieLine(backend, Date.now());
   }
 
   /** The one place where a request ends. `isComplete`: the client has a whole answer. */

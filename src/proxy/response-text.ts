@@ -2,6 +2,7 @@
 import { FIELD } from "../http1/fields.ts";
 import type { ResponseHead } from "../http1/head.ts";
 import { httpDate } from "../http1/writer.ts";
+import type { Admission } from "./admit.ts";
 import { answerText, type OwnAnswer } from "./answer.ts";
 import { responseLines } from "./forwarding.ts";
 import type { RelayMode } from "./relay.ts";
@@ -46,4 +47,13 @@ export function ownResponse(answer: OwnAnswer, record: RequestRecord, keepAlive:
   const { isLlm, method, requestId } = record;
   const lines = decisionLines(record);
   return answerText(answer, { isLlm, isHead: method === "HEAD", keepAlive, requestId, lines });
+}
+
+/** The `set-cookie` of a session that begins or moves; a home that was only full stays the home. */
+export function sessionLine(admission: Admission, { backend, attempts }: RequestRecord): string {
+  const { cookies } = admission.route.traffic;
+  if (cookies === null) return "";
+  const home = admission.cookieEndpoint;
+  const isAtHome = home !== null && (home === backend || attempts === 1);
+  return isAtHome ? "" : cookies.setCookieLine(backend, Date.now());
 }

@@ -16,7 +16,9 @@ export class UpstreamPool implements UpstreamOwner {
   readonly #idle: UpstreamConnection[] = [];
   #isClosed = false;
   /** Lines that every request to this backend gets, each with its CRLF. */
-  readonly headerLines: string;
+  readonly #headerLines: string;
+  /** What a client may have sent in their place. */
+  readonly #replaced: RegExp | null;
 
   constructor(target: UpstreamTarget, limits: Http1Limits, deadlines: Deadlines) {
     this.#target = target;
@@ -24,7 +26,15 @@ export class UpstreamPool implements UpstreamOwner {
     this.#deadlines = deadlines;
     let lines = "";
     for (const [name, value] of Object.entries(target.headers)) lines += `${name}: ${value}\r\n`;
-    this.headerLines = lines;
+    this.#headerLines = lines;
+    const names = Object.keys(target.headers).map((name) => RegExp.escape(name));
+    this.#replaced =
+      lines === "" ? null : new RegExp(`(?<=\\r\\n)(?:${names.join("|")}):[^\\r\\n]*\\r\\n`, "gi");
+  }
+
+  /** A request's head as this backend gets it: with its own header lines in place of the client's. */
+  headFor(head: string): string {
+    return this.#replaced === null ? head : head.replaceAll(this.#replaced, "") + this.#headerLines;
   }
 
   /** An idle connection that is still good, or null. */

@@ -1,5 +1,6 @@
-// The scenarios are checked against queueing theory, so that what they say about policies can be believed: mean time
-// in a system of n FIFO servers, exponential services of mean 1, Poisson arrivals at a load; mean of ten seeds.
+// The scenarios are checked against queueing theory, so that what they say about policies can be believed:
+// mean time in a system of n FIFO servers, exponential services of mean 1, Poisson arrivals at a load; mean
+// of ten seeds.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

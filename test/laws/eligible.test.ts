@@ -1,5 +1,5 @@
-// Law: nothing is ever sent to an endpoint that may not have it: gone, drained, down, ejected, full, tried, or
-// without the labels. What may be used is worked out here a second time, from the health itself.
+// Law: nothing is ever sent to an endpoint that may not have it: gone, drained, down, ejected, full, tried,
+// or without the labels. What may be used is worked out here a second time, from the health itself.
 import assert from "node:assert/strict";
 
 import { law } from "./law.ts";

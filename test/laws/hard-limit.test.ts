@@ -1,5 +1,5 @@
-// Law: a limit is never exceeded, and whoever waits is told once and gets his turn (P11, P20). Limits of one are where
-// races hide: HAProxy's `maxconn 1` went from lost wake-ups to endless loops to a crash in 2024.
+// Law: a limit is never exceeded, and whoever waits is told once and gets his turn (P11, P20). Limits of one
+// are where races hide: HAProxy's `maxconn 1` went from lost wake-ups to endless loops to a crash in 2024.
 import assert from "node:assert/strict";
 
 import type { Waiter } from "../../src/core/admission/wait-queue.ts";

@@ -113,7 +113,10 @@ export function refusal(pool: Pool, what: Work = new Work()): string {
   throw new Error(`expected a refusal, got ${decision.kind}`);
 }
 
-/** Keeps `concurrency` requests of equal length in flight until `requests` are done; returns the share of each id. */
+/**
+ * Keeps `concurrency` requests of equal length in flight until `requests` are done; returns the share of each
+ * id.
+ */
 export function closedLoop(
   { pool, clock }: Fleet,
   requests: number,

@@ -1,7 +1,7 @@
 // Things that happened to named products, each as a test of what is built in `src/core`.
-// Left out: P6 (blindness between workers) and P12 (a hot lock on the least loaded server) concern data threads, P21
-// (flapping discovery) and P25 (a herd of reconnects on drain) the rooms around the core, P23 (a herd of checks at
-// warm-up) the prober.
+// Left out: P6 (blindness between workers) and P12 (a hot lock on the least loaded server) concern data
+// threads, P21 (flapping discovery) and P25 (a herd of reconnects on drain) the rooms around the core, P23 (a
+// herd of checks at warm-up) the prober.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -12,8 +12,9 @@ import { createPolicy } from "../../src/core/policies/create.ts";
 import { type Fleet, makeFleet } from "./law.ts";
 
 /**
- * Everything that can happen to a pool, in random order, driven by a seed: picks with labels, sessions, keys and
- * earlier attempts, all outcomes, clients that leave, probes, operators, agents, membership changes, reloads, time.
+ * Everything that can happen to a pool, in random order, driven by a seed: picks with labels, sessions, keys
+ * and earlier attempts, all outcomes, clients that leave, probes, operators, agents, membership changes,
+ * reloads, time.
  */
 export class RandomWalk {
   readonly fleet: Fleet;
@@ -148,7 +149,10 @@ export class RandomWalk {
 }
 
 export interface RandomWalkSetup {
-  /** Called for everything that was sent, with what was true before the booking still to be seen by `inFlight - 1`. */
+  /**
+   * Called for everything that was sent, with what was true before the booking still to be seen by `inFlight
+   * - 1`.
+   */
   readonly onSend?: (client: Client, walk: RandomWalk) => void;
   /** Few slots force their reuse while leases of the endpoint before are open. */
   readonly slotsMax?: number;

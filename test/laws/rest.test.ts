@@ -1,5 +1,5 @@
-// Law: when all work has ended, every count is zero again, whatever happened in between; a settle that comes after
-// its slot went to another endpoint is counted and changes nothing.
+// Law: when all work has ended, every count is zero again, whatever happened in between; a settle that comes
+// after its slot went to another endpoint is counted and changes nothing.
 import assert from "node:assert/strict";
 
 import { law } from "./law.ts";

@@ -1,4 +1,5 @@
-// Law: a slow endpoint gets less. By what the policy sees of itself, and with the slowdown rules under any policy.
+// Law: a slow endpoint gets less. By what the policy sees of itself, and with the slowdown rules under any
+// policy.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -1,8 +1,8 @@
 import { VirtualClock } from "../../src/core/kit/clock.ts";
 
 /**
- * Things that happen at a virtual time, in order of time and, at one time, in the order in which they were planned:
- * the same plan always runs the same way. A binary heap; O(log n) an event.
+ * Things that happen at a virtual time, in order of time and, at one time, in the order in which they were
+ * planned: the same plan always runs the same way. A binary heap; O(log n) an event.
  */
 export class EventLoop {
   readonly clock: VirtualClock = new VirtualClock();
@@ -32,7 +32,9 @@ export class EventLoop {
     this.at(this.nowMs + ms, run);
   }
 
-  /** Runs what is planned up to and including `untilMs`; throws when that is more than `EVENTS_MAX` events. */
+  /**
+   * Runs what is planned up to and including `untilMs`; throws when that is more than `EVENTS_MAX` events.
+   */
   run(untilMs = Number.POSITIVE_INFINITY): void {
     for (let events = 0; events < EVENTS_MAX; events++) {
       const next = this.#heap[0];

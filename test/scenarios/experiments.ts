@@ -2,7 +2,10 @@ import { endpointSpec } from "../../src/core/endpoint.ts";
 import type { Random } from "../../src/core/kit/random.ts";
 import { type OpenLoopResult, runOpenLoop } from "./open-loop.ts";
 
-/** 10,000 requests over 8 equal backends of constant service time at 70 % load. Returns max / mean of the shares. */
+/**
+ * 10,000 requests over 8 equal backends of constant service time at 70 % load. Returns max / mean of the
+ * shares.
+ */
 export function unevenness(policy: string, seed: number): number {
   const requests = 10_000;
   const { picks } = runOpenLoop({
@@ -17,8 +20,8 @@ export function unevenness(policy: string, seed: number): number {
 }
 
 /**
- * Eight backends, the first four times slower, at 80 % of what they can do together; clients wait ten times the fast
- * service time, and a backend works on what it has taken even when nobody waits for it any more.
+ * Eight backends, the first four times slower, at 80 % of what they can do together; clients wait ten times
+ * the fast service time, and a backend works on what it has taken even when nobody waits for it any more.
  * `ideal` splits by the true speeds, evenly in time.
  */
 export function goodputWithOneSlow(policy: string, seed: number): number {
@@ -38,8 +41,9 @@ export function goodputWithOneSlow(policy: string, seed: number): number {
 }
 
 /**
- * Linkerd, "Beyond Round Robin: Load Balancing for Latency" (2016): 11 backends, median 167 ms, 1,000 requests/s for
- * 60 s, one backend at 2 s from second 15 to 45, clients give up after 1 s. Returns the share of successes.
+ * Linkerd, "Beyond Round Robin: Load Balancing for Latency" (2016): 11 backends, median 167 ms, 1,000
+ * requests/s for 60 s, one backend at 2 s from second 15 to 45, clients give up after 1 s. Returns the share
+ * of successes.
  */
 export function linkerd2016(policy: string, seed: number): number {
   const requests = 60_000;
@@ -59,8 +63,8 @@ export function linkerd2016(policy: string, seed: number): number {
 }
 
 /**
- * Exponential services of mean 1 on `servers` FIFO servers at `load` (0..1). Late binding keeps all work in one line
- * before the pool and hands a piece to whoever is free.
+ * Exponential services of mean 1 on `servers` FIFO servers at `load` (0..1). Late binding keeps all work in
+ * one line before the pool and hands a piece to whoever is free.
  */
 export function exponentialFleet(setup: ExponentialFleet): OpenLoopResult {
   const { isLateBinding = false, servers, load, requests } = setup;

@@ -14,7 +14,8 @@ import { EventLoop } from "./event-loop.ts";
 
 /**
  * Requests that arrive whether or not earlier ones were answered, FIFO backends, clients with a deadline: the
- * scenario of most experiments, in virtual time. What happened is a function of the scenario and its seed alone.
+ * scenario of most experiments, in virtual time. What happened is a function of the scenario and its seed
+ * alone.
  */
 export function runOpenLoop(scenario: OpenLoopScenario): OpenLoopResult {
   return new OpenLoop(scenario).run();

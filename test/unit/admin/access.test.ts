@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { AccessRule, isLoopback } from "../../../src/admin/access.ts";
 import { EvenerError } from "../../../src/errors.ts";
 import { headOf } from "./fake-source.ts";

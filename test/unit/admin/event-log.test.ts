@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { EventLog, EVENTS_MAX, FOLLOWERS_MAX } from "../../../src/admin/event-log.ts";
 import type { PoolEvent } from "../../../src/core/events.ts";
 

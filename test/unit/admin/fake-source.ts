@@ -18,15 +18,11 @@ export class FakeSource implements AdminSource {
   readonly events: EventLog = new EventLog();
   readonly clock: VirtualClock = new VirtualClock();
   readonly ledger: Ledger = new Ledger({ slotsMax: 256 });
-  readonly list: (AdminPool & { stats: PoolStats })[] = [];
+  readonly list: FakePool[] = [];
   ready = true;
 
   /** Adds a pool with these backends. */
-  add(
-    name: string,
-    ids: readonly string[],
-    options: Partial<PoolOptions> = {},
-  ): AdminPool & { stats: PoolStats } {
+  add(name: string, ids: readonly string[], options: Partial<PoolOptions> = {}): FakePool {
     const random = new Random(1);
     const pool = new Pool({
       name,
@@ -66,6 +62,11 @@ export class FakeSource implements AdminSource {
   nowMs(): number {
     return this.clock.nowMs();
   }
+}
+
+/** A pool whose figures a test can set. */
+export interface FakePool extends AdminPool {
+  readonly stats: PoolStats;
 }
 
 /** The head of a request, parsed from its lines. */

@@ -89,7 +89,7 @@ describe("metrics", () => {
     stats.ends.set([5]);
     stats.retries = 4;
     for (const ms of [3, 40, 2_000]) stats.of("a:1").firstByteMs.record(ms);
-    stats.of("a:1").statusClasses[2] = 9;
+    stats.of("a:1").statusClasses.set([0, 0, 9]);
 
     const families = parse(metricsText(source, 1_000));
     assert.equal(valueOf(families, "evener_build_info", { version: "1.2.3" }), 1);

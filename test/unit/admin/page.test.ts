@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { markup } from "../../../src/admin/html.ts";
 import { PAGE_POLICY, PAGE_SCRIPT, PAGE_STYLE } from "../../../src/admin/page-assets.ts";
 import { statusPage } from "../../../src/admin/page.ts";
