@@ -188,11 +188,10 @@ export class Caretaker {
     health.slowShare = slowdown.share(score);
     // While it is out it is not measured: that is neither its normal state nor a recovery.
     if (health.slowShare === 1 && health.outlier.kind === "admitted") this.#learnPast(slot);
-    const evidence = `${score.toFixed(1)} times slower than it should be`;
-    if (before === 1 && health.slowShare < 1) this.#report("slowed", endpoint, "share cut", evidence);
+    if (before === 1 && health.slowShare < 1) this.#report("slowed", endpoint, "share cut", howSlow(score));
     if (before < 1 && health.slowShare === 1) this.#report("recovered", endpoint, "full share again", "");
     if (slowdown.isUseless(score) && health.outlier.kind === "admitted" && this.#isMeasured(slot, nowMs)) {
-      if (!this.eject(endpoint, "slow", evidence, nowMs)) return;
+      if (!this.eject(endpoint, "slow", howSlow(score), nowMs)) return;
       this.#ledger.samples[slot] = 0;
       health.slowShare = 1;
     }
@@ -234,3 +233,7 @@ export const OUTLIER_OFF: OutlierOptions = {
   ejectionMs: 10_000,
   ejectionMsMax: 300_000,
 };
+
+function howSlow(score: number): string {
+  return `${score.toFixed(1)} times slower than it should be`;
+}

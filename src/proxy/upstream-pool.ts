@@ -27,7 +27,7 @@ export class UpstreamPool implements UpstreamOwner {
     let lines = "";
     for (const [name, value] of Object.entries(target.headers)) lines += `${name}: ${value}\r\n`;
     this.#headerLines = lines;
-    const names = Object.keys(target.headers).map((name) => RegExp.escape(name));
+    const names = Object.keys(target.headers).map((name) => name.replaceAll(/[^\w-]/g, "\\$&"));
     this.#replaced =
       lines === "" ? null : new RegExp(`(?<=\\r\\n)(?:${names.join("|")}):[^\\r\\n]*\\r\\n`, "gi");
   }

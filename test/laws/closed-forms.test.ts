@@ -11,11 +11,38 @@ const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 const CASES: readonly ClosedForm[] = [
   { name: "M/M/1: random split", policy: "random", servers: 10, load: 0.5, exact: 2 },
   { name: "M/M/1: random split", policy: "random", servers: 10, load: 0.7, exact: 1 / 0.3 },
-  { name: "E_n/M/1: round robin", policy: "round_robin", servers: 10, load: 0.7, exact: roundRobinMean(10, 0.7) },
+  {
+    name: "E_n/M/1: round robin",
+    policy: "round_robin",
+    servers: 10,
+    load: 0.7,
+    exact: roundRobinMean(10, 0.7),
+  },
   { name: "power of two, n to infinity", policy: "p2c", servers: 200, load: 0.7, exact: powerOfTwoMean(0.7) },
-  { name: "M/M/4: late binding", policy: "least_request", servers: 4, load: 0.7, exact: erlangMean(4, 0.7), isLate: true },
-  { name: "M/M/10: late binding", policy: "auto", servers: 10, load: 0.9, exact: erlangMean(10, 0.9), isLate: true },
-  { name: "M/M/10: late binding", policy: "random", servers: 10, load: 0.8, exact: erlangMean(10, 0.8), isLate: true },
+  {
+    name: "M/M/4: late binding",
+    policy: "least_request",
+    servers: 4,
+    load: 0.7,
+    exact: erlangMean(4, 0.7),
+    isLate: true,
+  },
+  {
+    name: "M/M/10: late binding",
+    policy: "auto",
+    servers: 10,
+    load: 0.9,
+    exact: erlangMean(10, 0.9),
+    isLate: true,
+  },
+  {
+    name: "M/M/10: late binding",
+    policy: "random",
+    servers: 10,
+    load: 0.8,
+    exact: erlangMean(10, 0.8),
+    isLate: true,
+  },
 ];
 
 for (const { name, policy, servers, load, exact, isLate = false } of CASES) {
@@ -31,7 +58,8 @@ for (const { name, policy, servers, load, exact, isLate = false } of CASES) {
 
 test("least_request at 90 % load is within 1.25 of late binding", (t) => {
   const means = SEEDS.map(
-    (seed) => exponentialFleet({ policy: "least_request", servers: 10, load: 0.9, requests: 40_000, seed }).meanMs,
+    (seed) =>
+      exponentialFleet({ policy: "least_request", servers: 10, load: 0.9, requests: 40_000, seed }).meanMs,
   );
   const mean = means.reduce((sum, value) => sum + value) / means.length;
   t.diagnostic(`${(mean / erlangMean(10, 0.9)).toFixed(3)} times late binding`);

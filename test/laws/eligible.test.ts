@@ -30,7 +30,8 @@ function assertEligible({ lease, work }: Client, walk: RandomWalk): void {
   assert.equal(health.operator, "ready", `${told} was taken out by an operator`);
   assert.equal(health.agent, "ready", `${told} was taken out by its agent`);
   const inFlight = ledger.inFlight[lease.slot]!;
-  if (spec.limit > 0) assert.ok(inFlight <= spec.limit, `${told} has ${inFlight}, its limit is ${spec.limit}`);
+  if (spec.limit > 0)
+    assert.ok(inFlight <= spec.limit, `${told} has ${inFlight}, its limit is ${spec.limit}`);
   if (!pool.isPanic) {
     assert.notEqual(health.probe.kind, "down", `${told}: its probes fail`);
     assert.notEqual(health.outlier.kind, "ejected", `${told} is ejected`);

@@ -27,11 +27,15 @@ law(
   { policies: SPREADING },
 );
 
-law("fill takes the first that has room", (policy, seed) => {
-  const { pool } = makeFleet(policy, seed, { specs: equals(3, () => ({ limit: 2 })) });
-  const picked = Array.from({ length: 6 }, () => send(pool).endpoint!.id);
-  assert.deepEqual(picked, ["b0", "b0", "b1", "b1", "b2", "b2"]);
-}, { policies: ["fill"] });
+law(
+  "fill takes the first that has room",
+  (policy, seed) => {
+    const { pool } = makeFleet(policy, seed, { specs: equals(3, () => ({ limit: 2 })) });
+    const picked = Array.from({ length: 6 }, () => send(pool).endpoint!.id);
+    assert.deepEqual(picked, ["b0", "b0", "b1", "b1", "b2", "b2"]);
+  },
+  { policies: ["fill"] },
+);
 
 for (const seed of [1, 2, 3]) {
   test(`10,000 requests over 8 equals at 70 % load, seed ${seed}: max / mean <= 1.03`, (t) => {

@@ -49,7 +49,7 @@ export class RandomWalk {
 
   /** All that is open ends; afterwards the pool is at rest. */
   end(): void {
-    for (const client of [...this.waiting]) this.#leave(client);
+    for (const client of this.waiting) this.#leave(client);
     for (const client of this.clients) client.lease.settle("ok");
     this.clients.length = 0;
     this.fleet.clock.advance(120_000);

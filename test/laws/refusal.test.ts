@@ -66,13 +66,16 @@ law("full refuses, or waits where there is a queue", (policy, seed) => {
   assertRetryAfter(decisions[2]!);
   open[0]!.settle("ok");
   assert.equal(told.length, 1);
-  assert.ok(told[0]!.kind === "send" && told[0]!.lease === leases[0], "the first in the line got what was free");
+  assert.ok(
+    told[0]!.kind === "send" && told[0]!.lease === leases[0],
+    "the first in the line got what was free",
+  );
   clock.advance(1_000);
   pool.tend();
   assert.equal(told.length, 2);
   assert.equal(told[1]!.kind === "refuse" && told[1]!.reason, "queue_timeout");
   assertRetryAfter(told[1]!);
-  assert.equal(fleet.ledger.inFlight[leases[0]!.slot], 1);
+  assert.equal(fleet.ledger.inFlight[leases[0].slot], 1);
 });
 
 law("while the only endpoints left are on trial, other work waits for them", (policy, seed) => {

@@ -22,7 +22,10 @@ law("counts are zero at rest", (policy, seed) => {
     assert.deepEqual(nonZero(ledger.pendingUnits), [], "pending units by slot");
     for (const slot of pool.members.slots) assert.equal(ledger.burden[slot], 0, `burden of slot ${slot}`);
   }
-  assert.ok(walk.fleet.ledger.lateSettles > 0, "no slot was reused under an open lease: the walk proves nothing");
+  assert.ok(
+    walk.fleet.ledger.lateSettles > 0,
+    "no slot was reused under an open lease: the walk proves nothing",
+  );
 });
 
 function nonZero(column: Int32Array): [number, number][] {

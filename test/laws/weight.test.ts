@@ -31,7 +31,11 @@ function weighted(weights: readonly number[]): ReturnType<typeof equals> {
   return equals(weights.length, (index) => ({ weight: weights[index]! }));
 }
 
-function assertFollows(shares: ReadonlyMap<string, number>, weights: readonly number[], policy: string): void {
+function assertFollows(
+  shares: ReadonlyMap<string, number>,
+  weights: readonly number[],
+  policy: string,
+): void {
   // Dice: four sigma of the lightest endpoint's 1,000 picks.
   const tolerance = ["random", "hash"].includes(policy) ? 0.13 : 0.05;
   const total = weights.reduce((sum, weight) => sum + weight);

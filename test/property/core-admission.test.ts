@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { RetryBudget } from "../../src/core/admission/retry-budget.ts";
 import { type QueueEntry, WaitQueue } from "../../src/core/admission/wait-queue.ts";
@@ -52,7 +52,10 @@ test("the wait queue does what a sorted array does", () => {
         }
         assert.deepEqual(walk(queue), model);
         assert.equal(queue.length, model.length);
-        assert.equal(queue.oldestSinceMs(), Math.min(Number.POSITIVE_INFINITY, ...model.map((e) => e.sinceMs)));
+        assert.equal(
+          queue.oldestSinceMs(),
+          Math.min(Number.POSITIVE_INFINITY, ...model.map((e) => e.sinceMs)),
+        );
       }
     }),
     { numRuns: 300 },

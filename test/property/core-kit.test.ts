@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Deadline, DeadlineWheel } from "../../src/core/kit/deadline-wheel.ts";
 import { Histogram, RecentHistogram } from "../../src/core/kit/histogram.ts";
@@ -25,16 +25,21 @@ test("the deadline wheel tells what is due: never early, at most two ticks late,
   const habit = fc.option(fc.record({ isRemoval: fc.boolean(), which, afterMs }), { freq: 2 });
   const habits = fc.array(habit, { minLength: DEADLINES, maxLength: DEADLINES });
   fc.assert(
-    fc.property(fc.nat(100_000), habits, fc.array(command, { maxLength: 60 }), (startMs, habits, commands) => {
-      const hall = new WheelHall(startMs, habits);
-      for (const command of commands) {
-        if (command.do === "set") hall.set(command.which, command.afterMs);
-        else if (command.do === "takeBack") hall.set(command.which, Number.POSITIVE_INFINITY);
-        else if (command.do === "remove") hall.remove(command.which);
-        else hall.advance(command.afterMs);
-      }
-      hall.close();
-    }),
+    fc.property(
+      fc.nat(100_000),
+      habits,
+      fc.array(command, { maxLength: 60 }),
+      (startMs, habits, commands) => {
+        const hall = new WheelHall(startMs, habits);
+        for (const command of commands) {
+          if (command.do === "set") hall.set(command.which, command.afterMs);
+          else if (command.do === "takeBack") hall.set(command.which, Number.POSITIVE_INFINITY);
+          else if (command.do === "remove") hall.remove(command.which);
+          else hall.advance(command.afterMs);
+        }
+        hall.close();
+      },
+    ),
     { numRuns: 500 },
   );
 });

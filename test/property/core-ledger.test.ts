@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Ledger } from "../../src/core/ledger.ts";
 
@@ -73,7 +73,11 @@ class Model {
       return;
     }
     const slot = this.#ledger.claim();
-    if (used.length < SLOTS) assert.ok(used.every((life) => life.slot !== slot), "a slot in use was given away");
+    if (used.length < SLOTS)
+      assert.ok(
+        used.every((life) => life.slot !== slot),
+        "a slot in use was given away",
+      );
     else {
       const oldest = this.#retiring.shift()!;
       assert.equal(slot, oldest.slot, "the one that left first is given away first");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { hashText } from "../../src/core/kit/hash.ts";
 import { POLICIES } from "../../src/core/policies/index.ts";
@@ -57,7 +57,9 @@ test("rendezvous: who leaves moves only his own keys, who grows only takes", () 
     fc.property(fleet, keys, fc.nat(11), (fleet, keys, at) => {
       const changed = fleet[at % fleet.length]!;
       const without = fleet.filter((endpoint) => endpoint !== changed);
-      const grown = fleet.map((other) => (other === changed ? { ...other, weight: other.weight * 2 } : other));
+      const grown = fleet.map((other) =>
+        other === changed ? { ...other, weight: other.weight * 2 } : other,
+      );
       for (const key of keys) {
         const home = homeOf(key, fleet);
         if (home !== changed.id) assert.equal(homeOf(key, without), home);
@@ -68,18 +70,41 @@ test("rendezvous: who leaves moves only his own keys, who grows only takes", () 
   );
 });
 
+test("hash: a key's home does not depend on whether the others have equal weights", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(0xfffffffe), { minLength: 1, maxLength: 30 }), fc.nat(5), (keys, other) => {
+      const even = makeFleet("hash", 1, { specs: equals(6) });
+      // One is a little heavier: it may only take.
+      const uneven = makeFleet("hash", 1, { specs: equals(6, (i) => ({ weight: i === other ? 1.001 : 1 })) });
+      for (const key of keys) {
+        const [one, two] = [send(even.pool, work({ key })), send(uneven.pool, work({ key }))];
+        if (two.endpoint!.id !== `b${other}`) assert.equal(two.endpoint!.id, one.endpoint!.id);
+        for (const lease of [one, two]) lease.settle("cancelled");
+      }
+    }),
+  );
+});
+
 test("hash: no endpoint goes beyond its bound, whatever the keys", () => {
   const keys = fc.array(fc.nat(5), { minLength: 1, maxLength: 80 });
   fc.assert(
-    fc.property(keys, fc.integer({ min: 2, max: 8 }), fc.double({ min: 1, max: 3, noNaN: true }), (keys, count, factor) => {
-      const setup = { specs: equals(count), policyOptions: { balance_factor: factor } };
-      const { pool, ledger } = makeFleet("hash", 1, setup);
-      for (const [total, key] of keys.entries()) {
-        const lease = send(pool, work({ key: hashText(String(key)) }));
-        const bound = Math.ceil((factor * (total + 1)) / count);
-        assert.ok(ledger.inFlight[lease.slot]! <= Math.max(1, bound), `${ledger.inFlight[lease.slot]} of ${total + 1}`);
-      }
-    }),
+    fc.property(
+      keys,
+      fc.integer({ min: 2, max: 8 }),
+      fc.double({ min: 1, max: 3, noNaN: true }),
+      (keys, count, factor) => {
+        const setup = { specs: equals(count), policyOptions: { balance_factor: factor } };
+        const { pool, ledger } = makeFleet("hash", 1, setup);
+        for (const [total, key] of keys.entries()) {
+          const lease = send(pool, work({ key: hashText(String(key)) }));
+          const bound = Math.ceil((factor * (total + 1)) / count);
+          assert.ok(
+            ledger.inFlight[lease.slot]! <= Math.max(1, bound),
+            `${ledger.inFlight[lease.slot]} of ${total + 1}`,
+          );
+        }
+      },
+    ),
   );
 });
 

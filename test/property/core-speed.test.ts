@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Ledger } from "../../src/core/ledger.ts";
 import { DECAY_MS, median, PENALTY_MS_MIN, Speed } from "../../src/core/speed.ts";
@@ -10,7 +10,7 @@ const PEERS = 5;
 const USUAL_MS = 100;
 const CAP_MS = 300_000;
 
-test("aborts in a row raise the estimate geometrically, up to the cap and never below what was waited", () => {
+test("aborts in a row raise the estimate geometrically, to a cap and never below the wait", () => {
   const waits = fc.array(fc.integer({ min: USUAL_MS, max: 5_000 }), { minLength: 1, maxLength: 30 });
   fc.assert(
     fc.property(waits, (waits) => {
@@ -23,7 +23,8 @@ test("aborts in a row raise the estimate geometrically, up to the cap and never 
         speed.observeAtLeast(slot, waitedMs, beganAtMs, nowMs);
         const peak = ledger.peakMs[slot]!;
         const agedMs = USUAL_MS + (before - USUAL_MS) * Math.exp(-waitedMs / DECAY_MS);
-        const due = index === 0 ? Math.max(waitedMs, before) : Math.min(2 * Math.max(waitedMs, agedMs), CAP_MS);
+        const due =
+          index === 0 ? Math.max(waitedMs, before) : Math.min(2 * Math.max(waitedMs, agedMs), CAP_MS);
         assert.ok(Math.abs(peak - due) < 1e-6 * due, `${peak} after ${index + 1}, ${due} was due`);
         assert.ok(peak >= waitedMs);
         assert.equal(ledger.costMs[slot], peak, "the pick sees it at once");
@@ -35,11 +36,15 @@ test("aborts in a row raise the estimate geometrically, up to the cap and never 
 
 test("aborts of attempts that ran at the same time are one piece of news", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: USUAL_MS, max: 10_000 }), (count, waitedMs) => {
-      const { ledger, speed, slot } = fleet();
-      for (let i = 0; i < count; i++) speed.observeAtLeast(slot, waitedMs, 0, waitedMs);
-      assert.equal(ledger.peakMs[slot], waitedMs);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 50 }),
+      fc.integer({ min: USUAL_MS, max: 10_000 }),
+      (count, waitedMs) => {
+        const { ledger, speed, slot } = fleet();
+        for (let i = 0; i < count; i++) speed.observeAtLeast(slot, waitedMs, 0, waitedMs);
+        assert.equal(ledger.peakMs[slot], waitedMs);
+      },
+    ),
   );
 });
 
@@ -78,7 +83,12 @@ test("what is worse than the peers is forgiven with time, towards their median",
 test("whatever comes, costs are positive numbers, and a worse sample shows at once", () => {
   const ms = fc.double({ min: 0, max: 400_000, noNaN: true });
   const slotAt = fc.nat(PEERS - 1);
-  const event = fc.record({ kind: fc.constantFrom("answer", "abort", "failure", "age"), slotAt, ms, afterMs: fc.nat(5_000) });
+  const event = fc.record({
+    kind: fc.constantFrom("answer", "abort", "failure", "age"),
+    slotAt,
+    ms,
+    afterMs: fc.nat(5_000),
+  });
   fc.assert(
     fc.property(fc.array(event, { maxLength: 80 }), (events) => {
       const ledger = new Ledger({ slotsMax: PEERS });
@@ -109,17 +119,20 @@ test("whatever comes, costs are positive numbers, and a worse sample shows at on
 
 test("unknown endpoints cost what their peers cost", () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 10_000 }), { minLength: 1, maxLength: 9 }), (latencies) => {
-      const ledger = new Ledger({ slotsMax: latencies.length + 1 });
-      const speed = new Speed(ledger);
-      const slots = Int32Array.from({ length: latencies.length + 1 }, () => ledger.claim());
-      for (const slot of slots) speed.forget(slot);
-      for (const [index, ms] of latencies.entries()) speed.observe(slots[index]!, ms, 0);
-      speed.age(slots, slots.length, 0);
-      const sorted = latencies.toSorted((a, b) => a - b);
-      const middle = sorted[Math.floor((sorted.length - 1) / 2)]!;
-      assert.equal(ledger.costMs[slots[latencies.length]!], middle);
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 10_000 }), { minLength: 1, maxLength: 9 }),
+      (latencies) => {
+        const ledger = new Ledger({ slotsMax: latencies.length + 1 });
+        const speed = new Speed(ledger);
+        const slots = Int32Array.from({ length: latencies.length + 1 }, () => ledger.claim());
+        for (const slot of slots) speed.forget(slot);
+        for (const [index, ms] of latencies.entries()) speed.observe(slots[index]!, ms, 0);
+        speed.age(slots, slots.length, 0);
+        const sorted = latencies.toSorted((a, b) => a - b);
+        const middle = sorted[Math.floor((sorted.length - 1) / 2)]!;
+        assert.equal(ledger.costMs[slots[latencies.length]!], middle);
+      },
+    ),
   );
 });
 

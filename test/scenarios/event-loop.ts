@@ -35,7 +35,7 @@ export class EventLoop {
   /**
    * Runs what is planned up to and including `untilMs`; throws when that is more than `EVENTS_MAX` events.
    */
-  run(untilMs = Number.POSITIVE_INFINITY): void {
+  run(untilMs: number = Number.POSITIVE_INFINITY): void {
     for (let events = 0; events < EVENTS_MAX; events++) {
       const next = this.#heap[0];
       if (next === undefined || next.atMs > untilMs) return;

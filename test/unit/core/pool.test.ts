@@ -29,8 +29,14 @@ test("a lease settles once, and may be used again for the next pick", () => {
     assert.equal(lease.settle("backend_error"), false);
     assert.equal(lease.isOpen, false);
   }
-  assert.deepEqual([...pool.members.slots].map((slot) => ledger.successes[slot]), [2, 1]);
-  assert.deepEqual([...pool.members.slots].map((slot) => ledger.failures[slot]), [0, 0]);
+  assert.deepEqual(
+    [...pool.members.slots].map((slot) => ledger.successes[slot]),
+    [2, 1],
+  );
+  assert.deepEqual(
+    [...pool.members.slots].map((slot) => ledger.failures[slot]),
+    [0, 0],
+  );
 });
 
 test("picking with an open lease is a bug that throws", () => {
@@ -59,7 +65,13 @@ test("higher classes leave the queue first, each class in order", () => {
   const { pool } = makeFleet("auto", 1, { specs: equals(1, () => ({ limit: 1 })), options: QUEUED });
   const order: string[] = [];
   let running = send(pool);
-  for (const [name, classIndex] of [["low 1", 2], ["normal 1", 1], ["high 1", 0], ["low 2", 2], ["high 2", 0]] as const) {
+  for (const [name, classIndex] of [
+    ["low 1", 2],
+    ["normal 1", 1],
+    ["high 1", 0],
+    ["low 2", 2],
+    ["high 2", 0],
+  ] as const) {
     const lease = new Lease();
     pool.pick(work({ classIndex }), lease, {
       decided: () => {
@@ -136,7 +148,10 @@ test("priority groups: the next serves when the one before is down, or already w
   const specs = equals(4, (index) => ({ priority: index < 2 ? 0 : 1, limit: 1 }));
   const { pool } = makeFleet("least_request", 1, { specs });
   const first = [send(pool), send(pool)];
-  assert.deepEqual(first.map(({ endpoint }) => endpoint!.spec.priority), [0, 0]);
+  assert.deepEqual(
+    first.map(({ endpoint }) => endpoint!.spec.priority),
+    [0, 0],
+  );
   assert.equal(refusal(pool), "saturated", "full is not down");
   pool.configure({ ...BARE_POOL_OPTIONS, failover: "full" }, null);
   assert.equal(send(pool).endpoint!.spec.priority, 1);
@@ -148,7 +163,7 @@ test("priority groups: the next serves when the one before is down, or already w
   assert.equal(send(pool).endpoint!.spec.priority, 1);
 });
 
-test("an ejection: back-off, then a trial by replayable work, then readmission by a ramp; all told as events", () => {
+test("an ejection: back-off, a trial by replayable work, readmission by a ramp, all told", () => {
   const fleet = makeFleet("round_robin", 1, { specs: equals(3), options: DEFAULT_POOL_OPTIONS });
   const { pool, clock, ledger, events } = fleet;
   const bad = pool.members.get("b1")!;
@@ -174,7 +189,10 @@ test("an ejection: back-off, then a trial by replayable work, then readmission b
   pool.tend();
   assert.equal(ledger.weight[bad.slot], 1);
   const told = events.filter(({ endpoint, kind }) => endpoint === "b1" && kind !== "joined");
-  assert.deepEqual(told.map(({ kind }) => kind), ["ejected", "probation", "readmitted"]);
+  assert.deepEqual(
+    told.map(({ kind }) => kind),
+    ["ejected", "probation", "readmitted"],
+  );
   assert.match(told[0]!.evidence, /5 in a row \(backend_error\), 5 of the last 20/);
 });
 
@@ -224,11 +242,17 @@ test("so slow that it is useless: ejected, with the figures as evidence", () => 
   pool.tend();
   clock.advance(200);
   pool.tend();
-  assert.deepEqual(events.slice(at + 1).map(({ kind }) => kind), []);
+  assert.deepEqual(
+    events.slice(at + 1).map(({ kind }) => kind),
+    [],
+  );
 });
 
 test("probes take down and bring back, the first one alone; a ramp follows", () => {
-  const { pool, events, ledger } = makeFleet("round_robin", 1, { specs: equals(3), options: DEFAULT_POOL_OPTIONS });
+  const { pool, events, ledger } = makeFleet("round_robin", 1, {
+    specs: equals(3),
+    options: DEFAULT_POOL_OPTIONS,
+  });
   pool.probed("b0", { passed: false, detail: "refused" });
   pool.probed("b1", PASSED);
   for (let i = 0; i < 2; i++) pool.probed("b1", { passed: false, detail: "status 503" });
@@ -238,12 +262,16 @@ test("probes take down and bring back, the first one alone; a ramp follows", () 
   pool.probed("b0", PASSED);
   pool.probed("b0", PASSED);
   assert.equal(ledger.weight[pool.members.get("b0")!.slot], 0.1);
-  const told = events.filter(({ kind }) => kind.startsWith("probe")).map(({ kind, endpoint }) => `${kind} ${endpoint}`);
+  const told = events
+    .filter(({ kind }) => kind.startsWith("probe"))
+    .map(({ kind, endpoint }) => `${kind} ${endpoint}`);
   assert.deepEqual(told, ["probe_down b0", "probe_up b0"]);
 });
 
 test("an operator's limit and weight win over the configuration until they are taken back", () => {
-  const { pool, ledger } = makeFleet("least_request", 1, { specs: equals(1, () => ({ limit: 4, weight: 2 })) });
+  const { pool, ledger } = makeFleet("least_request", 1, {
+    specs: equals(1, () => ({ limit: 4, weight: 2 })),
+  });
   const endpoint = pool.members.get("b0")!;
   endpoint.limitOverride = 1;
   endpoint.weightOverride = 7;
@@ -313,10 +341,13 @@ test("waits end when their time is over, also in the middle of other waits", () 
   }
   clock.advance(4_000);
   pool.tend();
-  assert.deepEqual(told.map(([i, decision]) => [i, decision.kind === "refuse" && decision.reason]), [
-    [0, "queue_timeout"],
-    [1, "queue_timeout"],
-  ]);
+  assert.deepEqual(
+    told.map(([i, decision]) => [i, decision.kind === "refuse" && decision.reason]),
+    [
+      [0, "queue_timeout"],
+      [1, "queue_timeout"],
+    ],
+  );
   assert.equal(pool.queue.length, 1);
   assert.equal(pool.queue.oldestSinceMs(), 3_000);
 });

@@ -17,7 +17,8 @@ for (const [file, policy] of Object.entries(FILES)) {
   for (const { name, endpoints, steps } of cases) {
     test(`${policy}: ${name}`, () => {
       const player = new Player(policy, endpoints);
-      for (const [index, step] of steps.entries()) player.play(step, `step ${index}: ${JSON.stringify(step)}`);
+      for (const [index, step] of steps.entries())
+        player.play(step, `step ${index}: ${JSON.stringify(step)}`);
     });
   }
 }

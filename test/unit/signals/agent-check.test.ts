@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { STATE } from "../../../src/core/ledger.ts";
 import { AgentChecker, parseAgentLine } from "../../../src/signals/agent-check.ts";
 import { startPool, until } from "./pool.ts";
