@@ -69,7 +69,7 @@ export class Candidates implements PoolView {
     if (work.triedCount > 0 && work.hasTried(slot)) return;
     if (is === STATE.probation) {
       this.onTrial++;
-      if (this.trialSlot < 0 && inFlight[slot] === 0 && this.#mayTry(slot, work)) this.trialSlot = slot;
+      if (this.trialSlot < 0 && this.#mayTry(slot, work)) this.trialSlot = slot;
       return;
     }
     this.untried++;
@@ -78,9 +78,10 @@ export class Candidates implements PoolView {
 
   /** Work that can be sent again elsewhere makes the better trial; after a while anything will do. */
   #mayTry(slot: number, work: Work): boolean {
-    return (
-      work.isReplayable || this.nowMs - this.#members.at(slot).health.outlier.sinceMs >= TRIAL_PATIENCE_MS
-    );
+    const { outlier } = this.#members.at(slot).health;
+    // Streams from before the ejection may still run: they say nothing, and do not stand in the way.
+    if (outlier.isTrying) return false;
+    return work.isReplayable || this.nowMs - outlier.sinceMs >= TRIAL_PATIENCE_MS;
   }
 
   #matches(slot: number, labels: Readonly<Record<string, string>>): boolean {

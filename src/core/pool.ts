@@ -232,6 +232,7 @@ export class Pool implements LeaseBook {
   leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void {
     const nowMs = this.#clock.nowMs();
     this.#retryAfter.ended(nowMs);
+    if (lease.why === "trial") lease.endpoint!.health.outlier.isTrying = false;
     if (this.ledger.unbook(lease.slot, lease.generation, lease.units)) {
       this.#lessons.settled(lease, outcome, detail, nowMs);
     }
@@ -240,8 +241,10 @@ export class Pool implements LeaseBook {
 
   #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
     const endpoint = this.members.at(slot);
-    this.ledger.book(slot, work.units);
+    // Before the booking: a lease that is open already throws, and nothing may stay booked then.
     lease.open(this, endpoint, work.units, nowMs, this.#chooser.why);
+    this.ledger.book(slot, work.units);
+    if (lease.why === "trial") endpoint.health.outlier.isTrying = true;
     return lease;
   }
 

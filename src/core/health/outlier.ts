@@ -15,6 +15,8 @@ export class Outlier {
   kind: "admitted" | "ejected" | "probation" = "admitted";
   /** Why it was ejected last. */
   reason: EjectionReason | null = null;
+  /** On probation, with a trial under way. */
+  isTrying = false;
   /** End of the ejection; clock milliseconds. */
   untilMs = 0;
   /** Since when it is on probation or admitted. */
@@ -65,6 +67,7 @@ export class Outlier {
 
   /** The ejection is over: to be tried with real work. */
   beginProbation(nowMs: number): void {
+    this.isTrying = false;
     this.kind = "probation";
     this.sinceMs = nowMs;
   }

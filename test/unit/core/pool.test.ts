@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Decision } from "../../../src/core/decision.ts";
+import { endpointSpec } from "../../../src/core/endpoint.ts";
+import { VirtualClock } from "../../../src/core/kit/clock.ts";
+import { Random } from "../../../src/core/kit/random.ts";
 import { Lease } from "../../../src/core/lease.ts";
+import { Ledger, STATE } from "../../../src/core/ledger.ts";
+import { createPolicy } from "../../../src/core/policies/create.ts";
+import { Pool } from "../../../src/core/pool.ts";
 import { BARE_POOL_OPTIONS, DEFAULT_POOL_OPTIONS } from "../../../src/core/pool-options.ts";
 import { TRIED_MAX, Work } from "../../../src/core/work.ts";
 import { equals, type Fleet, makeFleet, refusal, send, work } from "../../laws/law.ts";
@@ -40,10 +46,15 @@ test("a lease settles once, and may be used again for the next pick", () => {
 });
 
 test("picking with an open lease is a bug that throws", () => {
-  const { pool } = makeFleet("round_robin", 1, { specs: equals(2) });
+  const { pool, ledger } = makeFleet("round_robin", 1, { specs: equals(2) });
   const lease = new Lease();
   pool.pick(new Work(), lease);
   assert.throws(() => pool.pick(new Work(), lease), /before it was settled/);
+  lease.settle("ok");
+  assert.deepEqual(
+    [...pool.members.slots].map((slot) => ledger.inFlight[slot]),
+    [0, 0],
+  );
 });
 
 test("the first byte is what latency is learned from, once a lease", () => {
@@ -358,3 +369,31 @@ function fail({ pool }: Fleet, id: string, times: number): void {
   for (const other of pool.members.list) if (other.id !== id) what.avoid(other.slot);
   for (let i = 0; i < times; i++) send(pool, what).settle("backend_error");
 }
+
+test("an endpoint on probation is tried although a stream from before its ejection still runs", () => {
+  const clock = new VirtualClock();
+  const ledger = new Ledger({ slotsMax: 8 });
+  const random = new Random(1);
+  const policy = createPolicy("least_request", { random, slotsMax: 8 });
+  const pool = new Pool({ name: "p", ledger, clock, random, policy, options: DEFAULT_POOL_OPTIONS });
+  pool.update([endpointSpec("a"), endpointSpec("b")]);
+  const leaseOn = (id: string): Lease => {
+    for (let i = 0; i < 100; i++) {
+      const decision = pool.pick(Object.assign(new Work(), { isReplayable: true }), new Lease());
+      assert.equal(decision.kind, "send");
+      if (decision.kind === "send" && decision.lease.endpoint!.id === id) return decision.lease;
+      if (decision.kind === "send") decision.lease.settle("cancelled");
+    }
+    return assert.fail(`no pick of ${id}`);
+  };
+  leaseOn("a");
+  const detail = { retryAfterMs: 0, isUnreachable: true };
+  leaseOn("a").settle("backend_error", detail);
+  clock.advance(20_000);
+  pool.tend();
+  const trial = leaseOn("a");
+  assert.equal(trial.why, "trial");
+  assert.equal(leaseOn("b").why, "policy", "one trial at a time");
+  trial.settle("ok");
+  assert.equal(ledger.state[pool.members.get("a")!.slot], STATE.available);
+});
