@@ -69,7 +69,8 @@ export class Candidates implements PoolView {
     if (work.triedCount > 0 && work.hasTried(slot)) return;
     if (is === STATE.probation) {
       this.onTrial++;
-      if (this.trialSlot < 0 && this.#mayTry(slot, work)) this.trialSlot = slot;
+      const hasRoom = inFlight[slot]! < limit[slot]!;
+      if (hasRoom && this.trialSlot < 0 && this.#mayTry(slot, work)) this.trialSlot = slot;
       return;
     }
     this.untried++;

@@ -232,7 +232,7 @@ export class Pool implements LeaseBook {
   leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void {
     const nowMs = this.#clock.nowMs();
     this.#retryAfter.ended(nowMs);
-    if (lease.why === "trial") lease.endpoint!.health.outlier.isTrying = false;
+    if (lease.why === "trial") lease.endpoint!.health.outlier.endTrial(lease.bookedAtMs);
     if (this.ledger.unbook(lease.slot, lease.generation, lease.units)) {
       this.#lessons.settled(lease, outcome, detail, nowMs);
     }

@@ -2,6 +2,7 @@
 // or without the labels. What may be used is worked out here a second time, from the health itself.
 import assert from "node:assert/strict";
 
+import type { Lease } from "../../src/core/lease.ts";
 import { law } from "./law.ts";
 import { type Client, RandomWalk } from "./random-walk.ts";
 
@@ -35,10 +36,25 @@ function assertEligible({ lease, work }: Client, walk: RandomWalk): void {
   if (!pool.isPanic) {
     assert.notEqual(health.probe.kind, "down", `${told}: its probes fail`);
     assert.notEqual(health.outlier.kind, "ejected", `${told} is ejected`);
-    if (health.outlier.kind === "probation") assert.equal(inFlight, 1, `${told} is tried with one at a time`);
+    if (health.outlier.kind === "probation") assertOnlyTrial(lease, walk, told);
   }
   assert.ok(!work.hasTried(lease.slot), `${told} has failed the work already`);
   for (const [name, value] of Object.entries(work.labels ?? {})) {
     assert.equal(spec.labels[name], value, `${told} has not the label ${name}=${value}`);
   }
+}
+
+/** Streams from before the ejection may still run, but of trials there is one at a time. */
+function assertOnlyTrial(lease: Lease, walk: RandomWalk, told: string): void {
+  assert.equal(lease.why, "trial", `${told} was not picked as a trial`);
+  const since = lease.endpoint!.health.outlier.sinceMs;
+  const trials = walk.clients.filter(
+    ({ lease: other }) =>
+      other !== lease &&
+      other.isOpen &&
+      other.why === "trial" &&
+      other.endpoint === lease.endpoint &&
+      other.bookedAtMs >= since,
+  );
+  assert.equal(trials.length, 0, `${told} is tried with one at a time`);
 }

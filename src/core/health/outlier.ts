@@ -65,6 +65,11 @@ export class Outlier {
     this.#forgetOutcomes();
   }
 
+  /** A trial begun at `beganAtMs` has ended; one of an earlier probation does not count. */
+  endTrial(beganAtMs: number): void {
+    if (beganAtMs >= this.sinceMs) this.isTrying = false;
+  }
+
   /** The ejection is over: to be tried with real work. */
   beginProbation(nowMs: number): void {
     this.isTrying = false;

@@ -374,7 +374,7 @@ test("an endpoint on probation is tried although a stream from before its ejecti
   const clock = new VirtualClock();
   const ledger = new Ledger({ slotsMax: 8 });
   const random = new Random(1);
-  const policy = createPolicy("least_request", { random, slotsMax: 8 });
+  const policy = createPolicy("round_robin", { random, slotsMax: 8 });
   const pool = new Pool({ name: "p", ledger, clock, random, policy, options: DEFAULT_POOL_OPTIONS });
   pool.update([endpointSpec("a"), endpointSpec("b")]);
   const leaseOn = (id: string): Lease => {
