@@ -38,7 +38,9 @@ export function responseLines(head: ResponseHead, isChunkedToClient: boolean): s
   for (let i = 0; i < head.count; i++) {
     const id = head.ids[i]!;
     const isOurs = id === FIELD.unknown ? isEvenerField(head, i) : DROPPED_FROM_RESPONSE[id] === 1;
-    if (!isOurs && !isListed(head, i, id)) continue;
+    // Where there is no body there is no length of it (RFC 9110 8.6).
+    const isVoid = id === FIELD.contentLength && head.status === 204;
+    if (!isOurs && !isVoid && !isListed(head, i, id)) continue;
     if (i > from) text += head.lines(from, i);
     from = i + 1;
   }

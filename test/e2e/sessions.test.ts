@@ -113,7 +113,7 @@ describe("a session by key", () => {
 
   it("hash goes by a field of the body, also when that comes late and in pieces", async (t) => {
     const pool = { policy: { name: "hash", key: "body:user" } };
-    const { evener, connect } = await setUp(t, { count: 4, pool });
+    const { connect } = await setUp(t, { count: 4, pool });
     const ask = async (user: string): Promise<string | undefined> => {
       const client = await connect();
       const body = JSON.stringify({ padding: "x".repeat(3_000), user });
