@@ -130,7 +130,10 @@ describe("retries", () => {
     const timeouts = { first_byte: "200ms" };
     const { evener, backends } = await setUp(t, { count: 2, handler, pool: { timeouts } });
     const answers = await Promise.all([request(evener.port, "/1"), request(evener.port, "/2")]);
-    assert.deepEqual(answers.map(({ status }) => status).toSorted((a, b) => a - b), [200, 504]);
+    assert.deepEqual(
+      answers.map(({ status }) => status).toSorted((a, b) => a - b),
+      [200, 504],
+    );
     assert.equal(
       backends[0]!.requests[0]!.isClosed || (await backends[0]!.requests[0]!.closed) === undefined,
       true,
