@@ -1,4 +1,5 @@
-// A raw corpus of request smuggling: the backend sees 0 or 1 requests, and whatever is refused is answered and closed.
+// A raw corpus of request smuggling: the backend sees 0 or 1 requests, and whatever is refused is answered
+// and closed.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { rawRequest } from "../fixtures/client.ts";
@@ -39,7 +40,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   "a space before the first field": `GET / HTTP/1.1\r\n host: a\r\n\r\n${HIDDEN}`,
 };
 
-/** The head is well-formed, the chunks are not: the backend may have seen the head, and never a whole request. */
+/**
+ * The head is well-formed, the chunks are not: the backend may have seen the head, and never a whole request.
+ */
 const BROKEN_BODIES: Readonly<Record<string, string>> = {
   "chunk size 0x5": `${CHUNKED}\r\n0x5\r\nabcde\r\n0\r\n\r\n${HIDDEN}`,
   "chunk size with a space": `${CHUNKED}\r\n5 \r\nabcde\r\n0\r\n\r\n${HIDDEN}`,

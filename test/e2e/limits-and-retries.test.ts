@@ -43,7 +43,7 @@ describe("a limit of one request", () => {
     await evener.idle();
   });
 
-  it("refuses with 503 and Retry-After when the queue is full, when it has waited long enough, or at once without one", async (t) => {
+  it("refuses with 503 and Retry-After: queue full, waited long enough, or no queue at all", async (t) => {
     const full = await single(t, { max: 1, wait: "300ms" });
     const first = request(full.evener.port, "/v1/chat/completions", { method: "POST", body: "{}" });
     await full.backend.request(0);
