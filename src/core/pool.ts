@@ -109,6 +109,7 @@ export class Pool implements LeaseBook {
     this.#chooser.waitsForHome = options.sessionWhenFull === "wait";
     this.#caretaker.configure(options);
     this.#lessons.judges = options.outlier !== null;
+    if (options.queue !== null) this.queue.limitWait(options.queue.waitMs);
     if (policy !== null) this.#chooser.policy = policy;
   }
 

@@ -7,7 +7,8 @@ export interface RequestHandler {
   onRequest(head: RequestHead): void;
   /** Content of the body, valid during the call. */
   onPayload(bytes: Buffer, start: number, end: number): void;
-  onBodyEnd(): void;
+  /** The body is complete. `trailers` are the lines that may be passed on, each with its CRLF. */
+  onBodyEnd(trailers: string): void;
   /** All bytes of this read have been delivered: a good moment to write once. */
   onReadEnd(): void;
   /** What was written has left. */

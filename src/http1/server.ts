@@ -183,7 +183,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     else this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
     this.#body.start(head.framing, head.contentLength);
     this.#handler.onRequest(head);
-    if (this.#isBodyDone && (this.#state as State) === "answer") this.#handler.onBodyEnd();
+    if (this.#isBodyDone && (this.#state as State) === "answer") this.#handler.onBodyEnd("");
     return next;
   }
 
@@ -213,7 +213,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#state === "discard") return this.#nextRequest();
     if (this.#state !== "body") return;
     this.#state = "answer";
-    this.#handler.onBodyEnd();
+    this.#handler.onBodyEnd(this.#body.trailers);
   }
 
   /** The body broke the rules: whoever receives it must not take it for complete. */

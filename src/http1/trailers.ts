@@ -20,7 +20,7 @@ export class TrailerParser extends HeadParser<MessageHead> {
       if (FORBIDDEN[id] === 1 || id >= DECEPTIVE_FIELD_MIN) continue;
       const name = head.nameAt(i);
       // Some servers read "_" as "-": a name with it could be any of the forbidden ones.
-      if (!name.includes("_")) lines += `${name}: ${head.valueAt(i)}\r\n`;
+      if (!name.includes("_") && !TRUST_PREFIX.test(name)) lines += `${name}: ${head.valueAt(i)}\r\n`;
     }
     return lines;
   }
@@ -37,6 +37,9 @@ export class TrailerParser extends HeadParser<MessageHead> {
     // There is no start line.
   }
 }
+
+/** Names that only the proxy itself may set. */
+const TRUST_PREFIX = /^x-(?:forwarded|evener)-/i;
 
 /** Framing, routing, authentication, modifiers, content (RFC 9110 section 6.5.1), and trust fields. */
 const FORBIDDEN = new Uint8Array(256);

@@ -3,7 +3,7 @@ import type { Work } from "../core/work.ts";
 import { FIELD } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/head.ts";
 import type { OwnAnswer } from "./answer.ts";
-import { ANSWERS } from "./answers.ts";
+import { ANSWERS, OPTIONS_ANSWER } from "./answers.ts";
 import type { ProxyContext } from "./context.ts";
 import { requestLines } from "./forwarding.ts";
 import { bodyKeyOf, cookieValue, keyOf, type KeySource } from "./keys.ts";
@@ -47,7 +47,8 @@ export function admit(
   if (head.method === "CONNECT" || head.method === "TRACE") return ANSWERS.methodRefused;
   if (isAmbiguousPath(head.path)) return ANSWERS.ambiguousPath;
   if (plan.bodyBytesMax > 0 && head.contentLength > plan.bodyBytesMax) return ANSWERS.bodyTooLarge;
-  if (head.value(FIELD.via)?.includes(context.pseudonym)) return ANSWERS.loop;
+  if (hasBeenHere(head, context.pseudonym)) return ANSWERS.loop;
+  if (maxForwards(head) === 0) return OPTIONS_ANSWER;
   const route = findRoute(plan.routes, head);
   if (route === null) {
     context.unrouted++;
@@ -94,7 +95,24 @@ function forwardedHead(
   text += `x-forwarded-for: ${record.client}\r\nx-forwarded-proto: http\r\n`;
   text += `x-forwarded-host: ${head.host}\r\n`;
   text += `x-request-id: ${record.requestId}\r\ntraceparent: ${record.traceparent}\r\n`;
+  const forwards = maxForwards(head);
+  if (forwards > 0) text += `max-forwards: ${forwards - 1}\r\n`;
   return `${text}via: 1.${head.minorVersion} ${context.pseudonym}\r\n`;
+}
+
+/** Our name is in one of its Via lines. */
+function hasBeenHere(head: RequestHead, pseudonym: string): boolean {
+  for (let i = 0; i < head.count; i++) {
+    if (head.ids[i] === FIELD.via && head.valueAt(i).includes(pseudonym)) return true;
+  }
+  return false;
+}
+
+/** How much further an OPTIONS may go; -1 where nothing is said, and for other methods. */
+function maxForwards(head: RequestHead): number {
+  if (head.method !== "OPTIONS") return -1;
+  const value = head.value(FIELD.maxForwards);
+  return value !== null && /^\d{1,9}$/.test(value) ? Number(value) : -1;
 }
 
 /** Finds the backend that the session cookie names; null when there is none, or it can not serve. */

@@ -1,8 +1,12 @@
 import type { ErrorCode } from "../errors.ts";
 import { httpDate, statusLine } from "../http1/writer.ts";
 
-/** An answer of our own. */
-export interface OwnAnswer {
+/** An answer of our own: something went wrong, or the backend was not needed. */
+export type OwnAnswer = ErrorAnswer | FixedAnswer;
+
+/** Something went wrong. */
+export interface ErrorAnswer {
+  readonly kind: "error";
   readonly status: number;
   readonly code: ErrorCode;
   /** What was found and what to do. */
@@ -11,6 +15,16 @@ export interface OwnAnswer {
   readonly proxyError: string;
   /** For `Retry-After`; 0 is none. */
   readonly retryAfterMs: number;
+}
+
+/** All is well, and no backend was needed. */
+export interface FixedAnswer {
+  readonly kind: "fixed";
+  readonly status: number;
+  /** Field lines with their CRLF, without Content-Length. */
+  readonly lines: string;
+  /** Bytes as latin1. */
+  readonly body: string;
 }
 
 /** How the answer is dressed. */
@@ -24,27 +38,38 @@ export interface AnswerDress {
   readonly lines: string;
 }
 
-/** The whole response: JSON in OpenAI's error shape on LLM routes, else as problem details (RFC 9457). */
+/** The whole response; errors are JSON in OpenAI's shape on LLM routes, else problem details (RFC 9457). */
 export function answerText(answer: OwnAnswer, dress: AnswerDress): string {
-  const body = dress.isLlm ? llmBody(answer) : problemBody(answer);
-  const type = dress.isLlm ? "application/json" : "application/problem+json";
-  let text = statusLine(answer.status);
-  text += `content-type: ${type}\r\ncontent-length: ${body.length}\r\ndate: ${httpDate(Date.now())}\r\n`;
-  text += `proxy-status: evener; error=${answer.proxyError}; details="${answer.code}"\r\n`;
-  if (answer.retryAfterMs > 0) text += `retry-after: ${Math.ceil(answer.retryAfterMs / 1000)}\r\n`;
-  if (answer.status === 405) text += "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+  const body = answer.kind === "fixed" ? answer.body : errorBody(answer, dress.isLlm);
+  let text = `${statusLine(answer.status)}date: ${httpDate(Date.now())}\r\n`;
+  if (answer.status !== 204 && answer.status !== 304) text += `content-length: ${body.length}\r\n`;
+  text += answer.kind === "fixed" ? answer.lines : errorLines(answer, dress.isLlm);
   if (dress.requestId !== "") text += `x-request-id: ${dress.requestId}\r\n`;
   text += dress.lines;
   if (!dress.keepAlive) text += "connection: close\r\n";
   return dress.isHead ? `${text}\r\n` : `${text}\r\n${body}`;
 }
 
-function llmBody({ status, code, message }: OwnAnswer): string {
+/** What we serve, for `Allow`. */
+export const ALLOW_LINE = "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
+
+function errorLines(answer: ErrorAnswer, isLlm: boolean): string {
+  let text = `content-type: ${isLlm ? "application/json" : "application/problem+json"}\r\n`;
+  text += `proxy-status: evener; error=${answer.proxyError}; details="${answer.code}"\r\n`;
+  if (answer.retryAfterMs > 0) text += `retry-after: ${Math.ceil(answer.retryAfterMs / 1000)}\r\n`;
+  return answer.status === 405 ? text + ALLOW_LINE : text;
+}
+
+function errorBody(answer: ErrorAnswer, isLlm: boolean): string {
+  return isLlm ? llmBody(answer) : problemBody(answer);
+}
+
+function llmBody({ status, code, message }: ErrorAnswer): string {
   const type = status >= 500 ? "server_error" : "invalid_request_error";
   return ascii(JSON.stringify({ error: { message, type, param: null, code } }));
 }
 
-function problemBody({ status, code, message }: OwnAnswer): string {
+function problemBody({ status, code, message }: ErrorAnswer): string {
   return ascii(JSON.stringify({ status, title: code, detail: message }));
 }
 

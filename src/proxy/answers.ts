@@ -2,11 +2,12 @@ import type { Decision, RefuseReason } from "../core/decision.ts";
 import type { Outcome } from "../core/lease.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { ParseError } from "../http1/parse-error.ts";
-import type { OwnAnswer } from "./answer.ts";
+import { ALLOW_LINE, type ErrorAnswer, type FixedAnswer, type OwnAnswer } from "./answer.ts";
+import type { EndReason } from "./pool-stats.ts";
 import type { FailureReason } from "./retry.ts";
 
 /** Every answer that the proxy gives itself, with what to do about it. */
-export const ANSWERS: Readonly<Record<AnswerName, OwnAnswer>> = {
+export const ANSWERS: Readonly<Record<AnswerName, ErrorAnswer>> = {
   noRoute: answer(
     404,
     "EVENER_NO_ROUTE",
@@ -89,14 +90,17 @@ type AnswerName =
   | "backendReset"
   | "backendProtocol";
 
+/** To an OPTIONS that may go no further (RFC 9110 section 7.6.2). */
+export const OPTIONS_ANSWER: FixedAnswer = { kind: "fixed", status: 204, lines: ALLOW_LINE, body: "" };
+
 /** The answer to a request that could not be understood. */
-export function parseAnswer(error: ParseError): OwnAnswer {
+export function parseAnswer(error: ParseError): ErrorAnswer {
   const code = error.status === 408 ? "EVENER_HEADER_TIMEOUT" : "EVENER_BAD_REQUEST";
   return answer(error.status, code, `${error.detail} (${error.code})`, "http_request_error");
 }
 
 /** The answer to a request that the pool could not take. */
-export function refusalAnswer(refusal: Extract<Decision, { kind: "refuse" }>, pool: string): OwnAnswer {
+export function refusalAnswer(refusal: Extract<Decision, { kind: "refuse" }>, pool: string): ErrorAnswer {
   const [code, message] = REFUSALS[refusal.reason];
   return answer(503, code, `pool ${pool}: ${message}`, "destination_unavailable", refusal.retryAfterMs);
 }
@@ -119,8 +123,8 @@ function answer(
   message: string,
   proxyError: string,
   retryAfterMs = 0,
-): OwnAnswer {
-  return { status, code, message, proxyError, retryAfterMs };
+): ErrorAnswer {
+  return { kind: "error", status, code, message, proxyError, retryAfterMs };
 }
 
 /** What an answer says about its backend. Errors of the client's making say nothing. */
@@ -131,10 +135,16 @@ export function outcomeOf(status: number): Outcome {
 }
 
 /** The answer where an attempt has failed and is not repeated. */
-export const FAILURES: Readonly<Record<FailureReason, OwnAnswer>> = {
+export const FAILURES: Readonly<Record<FailureReason, ErrorAnswer>> = {
   connect_failed: ANSWERS.connectFailed,
   backend_reset: ANSWERS.backendReset,
   backend_protocol: ANSWERS.backendProtocol,
   first_byte_timeout: ANSWERS.firstByteTimeout,
   backend_left: ANSWERS.backendLeft,
 };
+
+/** Why a request went to no pool. */
+export function reasonOf(answer: OwnAnswer): EndReason {
+  if (answer.kind === "fixed") return "local";
+  return answer === ANSWERS.noRoute ? "no_route" : "bad_request";
+}

@@ -77,9 +77,9 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   /** The body is complete. */
-  endBody(): void {
+  endBody(trailers: string): void {
     this.#noteSending();
-    this.#body.end(this.#isSending ? this.#upstream : null);
+    this.#body.end(trailers, this.#isSending ? this.#upstream : null);
   }
 
   /** The lease is booked: connect and send. */

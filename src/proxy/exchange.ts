@@ -12,12 +12,13 @@ import type { ServerConnection } from "../http1/server.ts";
 import { statusLine } from "../http1/writer.ts";
 import { type Admission, admit, readBodyKey } from "./admit.ts";
 import type { OwnAnswer } from "./answer.ts";
-import { ANSWERS, FAILURES, outcomeOf, parseAnswer, refusalAnswer } from "./answers.ts";
+import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
 import type { ProxyContext } from "./context.ts";
 import type { EndReason } from "./pool-stats.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { RequestRecord } from "./record.ts";
+import { interimLines } from "./forwarding.ts";
 import { Relay } from "./relay.ts";
 import { RequestBody } from "./request-body.ts";
 import { ownResponse, relayMode, responseText, sessionLine } from "./response-text.ts";
@@ -69,7 +70,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const admission = admit(this.#context, head, this.#record, this.#work);
     if ("status" in admission) {
       this.#body.start(head.framing, 0);
-      return this.#answer(admission, admission === ANSWERS.noRoute ? "no_route" : "bad_request");
+      return this.#answer(admission, reasonOf(admission));
     }
     this.#admission = admission;
     const { retry, budget } = admission.route.traffic;
@@ -85,8 +86,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
   }
 
-  onBodyEnd(): void {
-    this.#attempt.endBody();
+  onBodyEnd(trailers: string): void {
+    this.#attempt.endBody(trailers);
     if (this.#phase === "collect") this.#start();
   }
 
@@ -152,7 +153,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     // A 100 that nobody waits for, or that we have sent ourselves, ends here.
     if (head.status === 100 && (this.#hasContinued || !this.#admission!.expectsContinue)) return;
     this.#hasContinued ||= head.status === 100;
-    this.#connection.write(`${statusLine(head.status)}${head.lines(0, head.count)}\r\n`);
+    this.#connection.write(`${interimLines(head)}\r\n`);
   }
 
   onAnswer(head: ResponseHead): void {

@@ -7,16 +7,17 @@ import { statusLine } from "../http1/writer.ts";
  * The field lines of a request that go on to a backend: all that the client sent, byte for byte, but for the
  * fields that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Client-sent
  * forwarding fields are dropped: nobody vouches for them. `x_forwarded_for` and the like are dropped too
- * (CVE-2026-39858).
+ * (CVE-2026-39858). Max-Forwards of an OPTIONS is counted down elsewhere.
  */
 export function requestLines(head: RequestHead, session: CookieRewrite | null): string {
   let text = "";
   let from = 0;
   for (let i = 0; i < head.count; i++) {
     const id = head.ids[i]!;
-    const isOurs = id === FIELD.unknown ? isTrustAlias(head, i) : DROPPED_FROM_REQUEST[id] === 1;
+    const isOurs = id === FIELD.unknown ? isTrustField(head, i) : DROPPED_FROM_REQUEST[id] === 1;
+    const isCounted = id === FIELD.maxForwards && head.method === "OPTIONS";
     const isRewritten = id === FIELD.cookie && session !== null;
-    if (!isOurs && !isRewritten && !isListed(head, i, id)) continue;
+    if (!isOurs && !isCounted && !isRewritten && !isListed(head, i, id)) continue;
     if (i > from) text += head.lines(from, i);
     if (isRewritten) text += session.rewriteCookie(head.valueAt(i));
     from = i + 1;
@@ -49,6 +50,18 @@ export function responseLines(head: ResponseHead, isChunkedToClient: boolean): s
   return text;
 }
 
+/** The lines of an interim response that go on to the client: not those of its connection, nor lengths. */
+export function interimLines(head: ResponseHead): string {
+  let text = statusLine(head.status);
+  for (let i = 0; i < head.count; i++) {
+    const id = head.ids[i]!;
+    const isOurs = id === FIELD.unknown ? isEvenerField(head, i) : DROPPED_FROM_RESPONSE[id] === 1;
+    if (isOurs || id === FIELD.contentLength || isListed(head, i, id)) continue;
+    text += head.lines(i, i + 1);
+  }
+  return text;
+}
+
 /**
  * Connection names this field: it is for us only. Fields that matter end to end can not be named away (P3).
  */
@@ -57,26 +70,29 @@ function isListed(head: MessageHead, index: number, id: number): boolean {
   return head.connectionOptions.includes(head.nameAt(index).toLowerCase());
 }
 
-/** An unknown field that looks to some server like one of those that only we may set. */
-function isTrustAlias(head: MessageHead, index: number): boolean {
+/** An unknown field that only we may set, or that looks to some server ("_" for "-") like one of those. */
+function isTrustField(head: MessageHead, index: number): boolean {
   const start = head.spans[4 * index]!;
   const end = head.spans[4 * index + 1]!;
   const { bytes } = head;
   let hasUnderscore = false;
   for (let at = start; at < end; at++) if (bytes[at] === UNDERSCORE) hasUnderscore = true;
-  if (!hasUnderscore) return isEvenerField(head, index);
+  if (!hasUnderscore && (bytes[start]! | 0x20) !== LETTER_X) return false;
   const name = head.nameAt(index).toLowerCase().replaceAll("_", "-");
-  return name.startsWith("x-forwarded") || name.startsWith("x-evener-") || TRUSTED_NAMES.has(name);
+  if (name.startsWith(FORWARDED_PREFIX) || name.startsWith(EVENER_PREFIX)) return true;
+  return hasUnderscore && TRUSTED_NAMES.has(name);
 }
 
 function isEvenerField(head: MessageHead, index: number): boolean {
   const start = head.spans[4 * index]!;
   if (head.spans[4 * index + 1]! - start < EVENER_PREFIX.length) return false;
-  if ((head.bytes[start]! | 0x20) !== 0x78) return false;
+  if ((head.bytes[start]! | 0x20) !== LETTER_X) return false;
   return head.nameAt(index).slice(0, EVENER_PREFIX.length).toLowerCase() === EVENER_PREFIX;
 }
 
 const EVENER_PREFIX = "x-evener-";
+const FORWARDED_PREFIX = "x-forwarded-";
+const LETTER_X = 0x78;
 const UNDERSCORE = 0x5f;
 const TRUSTED_NAMES: ReadonlySet<string> = new Set(["forwarded", "x-real-ip", "x-request-id", "via"]);
 
@@ -126,6 +142,8 @@ const KEPT: Uint8Array = marks([
   FIELD.traceparent,
   FIELD.tracestate,
   FIELD.via,
+  FIELD.xApiKey,
+  FIELD.idempotencyKey,
 ]);
 
 function marks(ids: readonly number[]): Uint8Array {

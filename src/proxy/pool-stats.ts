@@ -38,6 +38,7 @@ export class BackendStats {
 /** How a request ends, as the access log and the metrics say it. */
 export const END_REASONS = [
   "ok",
+  "local",
   "client_abort",
   "bad_request",
   "no_route",

@@ -8,6 +8,8 @@ import type { UpstreamConnection } from "./upstream.ts";
 /** The body of a request on its way to a backend; kept, up to a limit, so that it can be sent again. */
 export class RequestBody {
   #isChunked = false;
+  /** What ends the body where it is chunked: the zero chunk and its trailers. */
+  #lastChunk: string = LAST_CHUNK;
   #keepBytesMax = 0;
   #kept: Buffer[] = [];
   #keptBytes = 0;
@@ -20,6 +22,7 @@ export class RequestBody {
   /** A new request: its framing, and how many bytes of its body are kept for another attempt. */
   start(framing: Framing, keepBytesMax: number): void {
     this.#isChunked = framing === "chunked";
+    this.#lastChunk = LAST_CHUNK;
     this.#keepBytesMax = keepBytesMax;
     if (this.#kept.length > 0) this.#kept = [];
     this.#keptBytes = 0;
@@ -45,11 +48,12 @@ export class RequestBody {
     return this.#write(chunk, upstream);
   }
 
-  /** The client has sent all of it. */
-  end(upstream: UpstreamConnection | null): void {
+  /** The client has sent all of it. `trailers` are lines with their CRLF. */
+  end(trailers: string, upstream: UpstreamConnection | null): void {
     this.isDone = true;
+    if (trailers !== "") this.#lastChunk = `0\r\n${trailers}\r\n`;
     if (upstream === null) return;
-    if (this.#isChunked) upstream.transport!.write(LAST_CHUNK);
+    if (this.#isChunked) upstream.transport!.write(this.#lastChunk);
     upstream.isRequestSent = true;
   }
 
@@ -58,7 +62,7 @@ export class RequestBody {
     const transport = upstream.transport!;
     upstream.isRequestSent = this.isDone;
     if (this.#kept.length === 0) {
-      return transport.write(this.isDone && this.#isChunked ? head + LAST_CHUNK : head);
+      return transport.write(this.isDone && this.#isChunked ? head + this.#lastChunk : head);
     }
     let isRoomLeft = true;
     if (this.#keptBytes <= JOINED_BYTES_MAX) isRoomLeft = transport.write(this.#joined(head));
@@ -66,7 +70,7 @@ export class RequestBody {
       transport.cork();
       transport.write(head);
       for (const chunk of this.#kept) isRoomLeft = this.#write(chunk, upstream);
-      if (this.isDone && this.#isChunked) transport.write(LAST_CHUNK);
+      if (this.isDone && this.#isChunked) transport.write(this.#lastChunk);
       transport.uncork();
     }
     if (this.#keptBytes > this.#keepBytesMax) this.#forget();
@@ -84,7 +88,7 @@ export class RequestBody {
       if (this.#isChunked) text += `${chunkHead(chunk.length)}${latin1(chunk, 0, chunk.length)}\r\n`;
       else text += latin1(chunk, 0, chunk.length);
     }
-    return this.isDone && this.#isChunked ? text + LAST_CHUNK : text;
+    return this.isDone && this.#isChunked ? text + this.#lastChunk : text;
   }
 
   #write(chunk: Buffer, upstream: UpstreamConnection): boolean {

@@ -77,18 +77,23 @@ function matchesPath(prefix: string, path: string): boolean {
 }
 
 /**
- * Whether backends could read another path than we match by: dot segments, plain or encoded, and %00. Such a
- * request is refused, so that a route can not be talked around (CVE class 9). %2F and others stay as they
- * are.
+ * Whether backends could read another path than we match by: dot segments, plain, encoded, behind an encoded
+ * separator or before a path parameter ("/..;/"), and %00. Such a request is refused, so that a route can not
+ * be talked around (CVE class 9). %2F and others stay as they are.
  */
 export function isAmbiguousPath(path: string): boolean {
-  if (!path.includes("/.") && !path.includes("%")) return false;
-  for (const segment of path.split("/")) {
-    const plain = segment.replaceAll(/%2e/gi, ".");
-    if (plain === "." || plain === "..") return true;
+  if (!path.includes("/.") && !path.includes("%") && !path.includes("\\")) return false;
+  const plain = path.replaceAll(/%2e/gi, ".").replaceAll(/%3b/gi, ";");
+  for (const segment of plain.split(SEPARATOR)) {
+    const end = segment.indexOf(";");
+    const name = end < 0 ? segment : segment.slice(0, end);
+    if (name === "." || name === "..") return true;
   }
   return path.includes("%00");
 }
+
+/** What some server takes for "/". */
+const SEPARATOR = /\/|\\|%2f|%5c/i;
 
 /**
  * Paths of engines that generate from what is in the request alone: sending one again elsewhere harms nobody

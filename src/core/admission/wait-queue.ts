@@ -13,7 +13,7 @@ export interface QueueEntry {
   readonly lease: Lease;
   readonly waiter: Waiter;
   readonly sinceMs: number;
-  readonly deadlineMs: number;
+  deadlineMs: number;
   previous: QueueEntry | null;
   next: QueueEntry | null;
   isQueued: boolean;
@@ -96,6 +96,13 @@ export class WaitQueue {
       }
     }
     return null;
+  }
+
+  /** Nobody waits longer than `waitMs` from now on, whatever he was promised. */
+  limitWait(waitMs: number): void {
+    for (const entry of this.#entries.values()) {
+      entry.deadlineMs = Math.min(entry.deadlineMs, entry.sinceMs + waitMs);
+    }
   }
 
   /** Since when the longest wait lasts, in clock milliseconds; Infinity when nobody waits. */

@@ -77,5 +77,8 @@ export interface WaitingDesk {
   refuse(reason: RefuseReason, nowMs: number): Decision;
 }
 
-/** Entries that are looked at behind one that can not be served (its session's home is full). */
-const SCAN_MAX = 32;
+/**
+ * Entries that are looked at behind one that can not be served: its session's home is full, or nobody with
+ * its labels has room. Where nobody at all has room the scan ends at the first.
+ */
+const SCAN_MAX = 1_000;

@@ -19,26 +19,34 @@ export const resource: PolicySpec = {
 
 class Resource implements Policy {
   readonly #bases: Float64Array;
+  /** Utilisation as estimated for {@link MEDIAN_MS}, and of which report: a new one counts at once. */
+  readonly #estimates: Float64Array;
+  readonly #estimatedOf: Float64Array;
   #median = UNKNOWN_UTILISATION;
   #medianAtMs = Number.NEGATIVE_INFINITY;
   readonly #random: PolicyKit["random"];
 
   constructor(kit: PolicyKit) {
     this.#bases = new Float64Array(kit.slotsMax);
+    this.#estimates = new Float64Array(kit.slotsMax);
+    this.#estimatedOf = new Float64Array(kit.slotsMax).fill(Number.NaN);
     this.#random = kit.random;
   }
 
   pick(view: PoolView): number {
     const { candidates, count, nowMs, ledger } = view;
-    if (nowMs - this.#medianAtMs >= MEDIAN_MS || nowMs < this.#medianAtMs) this.#refreshMedian(view);
-    const { inFlight, burden, weight } = ledger;
+    if (nowMs - this.#medianAtMs >= MEDIAN_MS || nowMs < this.#medianAtMs) this.#refresh(view);
+    const { inFlight, burden, weight, reportedAtMs } = ledger;
+    const estimates = this.#estimates;
+    const estimatedOf = this.#estimatedOf;
     let best = -1;
     let bestScore = Number.POSITIVE_INFINITY;
     let ties = 0;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
       const busy = (IN_FLIGHT_SHARE * (inFlight[slot]! + burden[slot]!)) / weight[slot]!;
-      const score = this.#estimate(view, slot) + busy;
+      if (estimatedOf[slot] !== reportedAtMs[slot]) this.#estimate(view, slot);
+      const score = estimates[slot]! + busy;
       if (score < bestScore) {
         bestScore = score;
         best = slot;
@@ -51,15 +59,21 @@ class Resource implements Policy {
     return best;
   }
 
-  #estimate(view: PoolView, slot: number): number {
-    const base = utilisation(view, slot);
-    if (Number.isNaN(base)) return this.#median;
-    // Not `2 ** x`, which costs twice as much.
-    const freshness = Math.exp((view.ledger.reportedAtMs[slot]! - view.nowMs) * DECAY_PER_MS);
-    return freshness * base + (1 - freshness) * this.#median;
+  joined(slot: number): void {
+    this.#estimatedOf[slot] = Number.NaN;
   }
 
-  #refreshMedian(view: PoolView): void {
+  #estimate(view: PoolView, slot: number): void {
+    const reportedAtMs = view.ledger.reportedAtMs[slot]!;
+    const base = utilisation(view, slot);
+    const freshness = Number.isNaN(base) ? 0 : Math.exp((reportedAtMs - view.nowMs) * DECAY_PER_MS);
+    this.#estimates[slot] =
+      freshness === 0 ? this.#median : freshness * base + (1 - freshness) * this.#median;
+    this.#estimatedOf[slot] = reportedAtMs;
+  }
+
+  #refresh(view: PoolView): void {
+    this.#estimatedOf.fill(Number.NaN);
     let known = 0;
     for (let i = 0; i < view.count; i++) {
       const slot = view.candidates[i]!;
