@@ -16,6 +16,7 @@ test("the wait queue does what a sorted array does", () => {
     fc.record({ do: fc.constant("remove" as const), which: fc.nat(50) }),
     fc.record({ do: fc.constant("removeAgain" as const), which: fc.nat(50) }),
     fc.record({ do: fc.constant("expire" as const), afterMs: fc.nat(40) }),
+    fc.record({ do: fc.constant("limitWait" as const), waitMs: fc.nat(WAIT_MS) }),
   );
   fc.assert(
     fc.property(fc.array(command, { maxLength: 120 }), (commands) => {
@@ -24,12 +25,13 @@ test("the wait queue does what a sorted array does", () => {
       const model: QueueEntry[] = [];
       const gone: QueueEntry[] = [];
       let nowMs = 0;
+      let waitMs = WAIT_MS;
       for (const command of commands) {
         nowMs++;
         if (command.do === "push") {
           const work = new Work();
           work.classIndex = command.class;
-          const entry = queue.push(work, new Lease(), SILENT, nowMs, nowMs + WAIT_MS);
+          const entry = queue.push(work, new Lease(), SILENT, nowMs, nowMs + waitMs);
           const behind = model.findIndex((other) => other.work.classIndex > command.class);
           model.splice(behind < 0 ? model.length : behind, 0, entry);
         } else if (command.do === "remove") {
@@ -40,6 +42,10 @@ test("the wait queue does what a sorted array does", () => {
         } else if (command.do === "removeAgain") {
           const entry = gone[command.which % Math.max(1, gone.length)];
           if (entry !== undefined) assert.equal(queue.remove(entry), false);
+        } else if (command.do === "limitWait") {
+          waitMs = command.waitMs;
+          queue.limitWait(waitMs);
+          for (const entry of model) assert.ok(entry.deadlineMs <= entry.sinceMs + waitMs);
         } else {
           nowMs += command.afterMs;
           const due = model.filter((entry) => entry.deadlineMs <= nowMs);
