@@ -1,7 +1,7 @@
 // Hot path: one pass over the members a pick; budget 4 ns a member; allocates nothing.
 import { STATE, type Ledger } from "./ledger.ts";
-import type { Members } from "./members.ts";
 import type { PoolView } from "./policies/policy.ts";
+import type { Roster } from "./roster.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Work } from "./work.ts";
  */
 export class Candidates implements PoolView {
   readonly ledger: Ledger;
-  readonly #members: Members;
+  readonly #roster: Roster;
   candidates: Int32Array = new Int32Array(0);
   count = 0;
   nowMs = 0;
@@ -27,14 +27,15 @@ export class Candidates implements PoolView {
   /** Health is ignored: see `health/panic.ts`. */
   isPanic = false;
 
-  constructor(ledger: Ledger, members: Members) {
+  constructor(ledger: Ledger, roster: Roster) {
     this.ledger = ledger;
-    this.#members = members;
+    this.#roster = roster;
   }
 
   fill(work: Work, nowMs: number): void {
-    const { slots, priorities } = this.#members;
+    const { slots, priorities } = this.#roster;
     if (this.candidates.length < slots.length) this.candidates = new Int32Array(slots.length);
+    this.ledger.refresh(slots);
     this.nowMs = nowMs;
     this.count = 0;
     this.trialSlot = -1;
@@ -79,14 +80,14 @@ export class Candidates implements PoolView {
 
   /** Work that can be sent again elsewhere makes the better trial; after a while anything will do. */
   #mayTry(slot: number, work: Work): boolean {
-    const { outlier } = this.#members.at(slot).health;
+    const { trial, probationSinceMs } = this.ledger;
     // Streams from before the ejection may still run: they say nothing, and do not stand in the way.
-    if (outlier.isTrying) return false;
-    return work.isReplayable || this.nowMs - outlier.sinceMs >= TRIAL_PATIENCE_MS;
+    if (trial[slot] !== 0) return false;
+    return work.isReplayable || this.nowMs - probationSinceMs[slot]! >= TRIAL_PATIENCE_MS;
   }
 
   #matches(slot: number, labels: Readonly<Record<string, string>>): boolean {
-    const own = this.#members.at(slot).spec.labels;
+    const own = this.#roster.at(slot).spec.labels;
     for (const name in labels) if (own[name] !== labels[name]) return false;
     return true;
   }

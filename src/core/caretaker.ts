@@ -56,7 +56,7 @@ export class Caretaker {
     if (this.#slowdown === null) for (const endpoint of this.#members.list) endpoint.health.slowShare = 1;
   }
 
-  /** What time brings; to be called every {@link TEND_MS} or so. O(n log n). */
+  /** What time brings; to be called 100 ms or so. O(n log n). */
   tend(nowMs: number): void {
     const { burden } = this.#ledger;
     const { slots, list } = this.#members;
@@ -75,7 +75,7 @@ export class Caretaker {
 
   /** Writes states, weights and limits for the picks, after anything has changed. */
   publish(nowMs: number): void {
-    const { state, weight, limit } = this.#ledger;
+    const { state, weight, baseWeight, limit } = this.#ledger;
     let usable = 0;
     let enabled = 0;
     let reachable = 0;
@@ -83,6 +83,7 @@ export class Caretaker {
       const { health, slot } = endpoint;
       const share = this.#rampShare(endpoint, nowMs);
       state[slot] = health.state;
+      baseWeight[slot] = endpoint.weight;
       weight[slot] = endpoint.weight * health.agentShare * health.slowShare * share;
       const most = endpoint.limit === 0 ? UNLIMITED : Math.max(1, Math.ceil(endpoint.limit * share));
       limit[slot] = most;
@@ -135,6 +136,8 @@ export class Caretaker {
 
   #toProbation(endpoint: Endpoint, nowMs: number): void {
     endpoint.health.outlier.beginProbation(nowMs);
+    this.#ledger.probationSinceMs[endpoint.slot] = nowMs;
+    this.#ledger.trial[endpoint.slot] = 0;
     this.#report("probation", endpoint, "tried with one request at a time", "");
   }
 
@@ -217,8 +220,6 @@ export class Caretaker {
   }
 }
 
-/** How often {@link Caretaker.tend} wants to be called. */
-export const TEND_MS = 100;
 /** A failed request counts as in flight for about as long as the least penalty (5 s). */
 const BURDEN_MS = 5_000;
 /** The own past goes over the last 10 minutes or so: 6,000 tends. */

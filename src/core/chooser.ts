@@ -3,8 +3,8 @@ import { Candidates } from "./candidates.ts";
 import type { RefuseReason } from "./decision.ts";
 import type { PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Members } from "./members.ts";
 import type { Policy } from "./policies/policy.ts";
+import type { Roster } from "./roster.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -13,20 +13,21 @@ import type { Work } from "./work.ts";
  */
 export class Chooser {
   readonly #ledger: Ledger;
-  readonly #members: Members;
+  readonly #roster: Roster;
   readonly #view: Candidates;
-  readonly #homes: SessionHomes = new SessionHomes();
+  readonly #homes: SessionHomes;
   #policy: Policy;
   /** Session work waits for its home when that is full, instead of going elsewhere for once. */
   waitsForHome = false;
   /** Why the last choice was made. */
   why: PickReason = "policy";
 
-  constructor(ledger: Ledger, members: Members, policy: Policy) {
+  constructor(ledger: Ledger, roster: Roster, policy: Policy) {
     this.#ledger = ledger;
-    this.#members = members;
+    this.#roster = roster;
     this.#policy = policy;
-    this.#view = new Candidates(ledger, members);
+    this.#view = new Candidates(ledger, roster);
+    this.#homes = new SessionHomes(ledger);
   }
 
   /** A full priority group passes work on to the next group. */
@@ -36,7 +37,7 @@ export class Chooser {
 
   set policy(policy: Policy) {
     this.#policy = policy;
-    for (const endpoint of this.#members.list) policy.joined?.(endpoint.slot, endpoint.id);
+    for (const endpoint of this.#roster.list) policy.joined?.(endpoint.slot, endpoint.id);
   }
 
   joined(slot: number, id: string): void {
@@ -45,7 +46,7 @@ export class Chooser {
 
   /** To be told when the members have changed. */
   membersChanged(): void {
-    this.#homes.update(this.#members.list);
+    this.#homes.update(this.#roster.list);
   }
 
   /** The slot for this work, or -1. Books nothing. */

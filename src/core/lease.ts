@@ -28,6 +28,16 @@ const NO_DETAIL: OutcomeDetail = { retryAfterMs: 0, isUnreachable: false };
 /** Why this endpoint: the policy chose it, the session is at home there, or it comes back and is tried. */
 export type PickReason = "policy" | "session" | "trial";
 
+/** What is known of a lease once it is over, or on its way. */
+export interface LeaseFacts {
+  readonly slot: number;
+  readonly generation: number;
+  readonly units: number;
+  readonly bookedAtMs: number;
+  readonly firstByteMs: number;
+  readonly why: PickReason;
+}
+
 /** What the pool does when something happens to a lease. */
 export interface LeaseBook {
   leaseStarted(lease: Lease): void;

@@ -1,33 +1,38 @@
 import type { Caretaker } from "./caretaker.ts";
+import type { Witness } from "./desk.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { Lease, Outcome, OutcomeDetail } from "./lease.ts";
+import type { LeaseFacts, Outcome, OutcomeDetail } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Roster } from "./roster.ts";
 import { PENALTY_MS_MAX, PENALTY_MS_MIN, type Speed } from "./speed.ts";
 
-/** What a finished attempt teaches about its endpoint: counters, speed, and whether it should be ejected. */
-export class Lessons {
+/** What attempts teach about their endpoints: counters, speed, and whether one should be ejected. */
+export class Lessons implements Witness {
   readonly #ledger: Ledger;
+  readonly #roster: Roster;
   readonly #speed: Speed;
   readonly #caretaker: Caretaker;
   /** Failures may eject. */
   judges = true;
 
-  constructor(ledger: Ledger, speed: Speed, caretaker: Caretaker) {
+  constructor(ledger: Ledger, roster: Roster, speed: Speed, caretaker: Caretaker) {
     this.#ledger = ledger;
+    this.#roster = roster;
     this.#speed = speed;
     this.#caretaker = caretaker;
   }
 
   /** The first byte came. */
-  started(lease: Lease, nowMs: number): void {
-    lease.firstByteMs = nowMs - lease.bookedAtMs;
+  started(lease: LeaseFacts, nowMs: number): void {
     if (this.#ledger.generation[lease.slot] !== lease.generation) return;
     this.#speed.observe(lease.slot, lease.firstByteMs / lease.units, nowMs);
   }
 
-  /** The attempt has ended; only for leases whose slot is still theirs. */
-  settled(lease: Lease, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
-    const { slot, endpoint } = lease;
+  /** The attempt has ended; one whose slot is another's by now teaches nothing. */
+  settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
+    const { slot, generation } = lease;
+    if (this.#ledger.generation[slot] !== generation) return;
+    if (lease.why === "trial") this.#endTrial(lease);
     switch (outcome) {
       case "ok":
         return this.#succeeded(lease, nowMs);
@@ -41,26 +46,36 @@ export class Lessons {
       case "timeout":
       case "backend_error":
         this.#penalise(lease, detail, nowMs);
-        if (this.judges) this.#judge(endpoint!, outcome, detail, nowMs);
+        if (this.judges) this.#judge(lease, outcome, detail, nowMs);
     }
   }
 
-  #succeeded(lease: Lease, nowMs: number): void {
+  /** A trial of an earlier probation does not end the present one. */
+  #endTrial({ slot, bookedAtMs }: LeaseFacts): void {
+    const { trial, probationSinceMs } = this.#ledger;
+    if (bookedAtMs >= probationSinceMs[slot]!) trial[slot] = 0;
+  }
+
+  #succeeded(lease: LeaseFacts, nowMs: number): void {
     this.#ledger.successes[lease.slot]! += 1;
-    if (lease.firstByteMs < 0) this.started(lease, nowMs);
-    const endpoint = lease.endpoint!;
-    if (endpoint.health.outlier.succeeded(nowMs)) this.#caretaker.readmit(endpoint, nowMs);
+    const endpoint = this.#endpointOf(lease);
+    if (endpoint?.health.outlier.succeeded(nowMs) === true) this.#caretaker.readmit(endpoint, nowMs);
+  }
+
+  /** None when it has left with this request still running. */
+  #endpointOf({ slot, generation }: LeaseFacts): Endpoint | undefined {
+    return this.#roster.find(slot, generation);
   }
 
   /** After the first byte an abort says nothing; before it, "at least this long". */
-  #aborted(lease: Lease, nowMs: number): void {
+  #aborted(lease: LeaseFacts, nowMs: number): void {
     if (lease.firstByteMs >= 0) return;
     const waitedMs = (nowMs - lease.bookedAtMs) / lease.units;
     this.#speed.observeAtLeast(lease.slot, waitedMs, lease.bookedAtMs, nowMs);
   }
 
   /** A failure counts as slow work, however fast it came (P3). Source: linkerd2-proxy's load biaser. */
-  #penalise(lease: Lease, detail: OutcomeDetail, nowMs: number): void {
+  #penalise(lease: LeaseFacts, detail: OutcomeDetail, nowMs: number): void {
     const { slot } = lease;
     this.#ledger.failures[slot]! += 1;
     const askedMs = Math.min(detail.retryAfterMs, PENALTY_MS_MAX);
@@ -70,7 +85,9 @@ export class Lessons {
     this.#ledger.burden[slot] = Math.min(burden, BURDEN_MAX);
   }
 
-  #judge(endpoint: Endpoint, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
+  #judge(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
+    const endpoint = this.#endpointOf(lease);
+    if (endpoint === undefined) return;
     const { outlier } = endpoint.health;
     const reason = outlier.failed(detail.isUnreachable);
     if (reason === null) return;

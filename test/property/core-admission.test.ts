@@ -26,12 +26,14 @@ test("the wait queue does what a sorted array does", () => {
       const gone: QueueEntry[] = [];
       let nowMs = 0;
       let waitMs = WAIT_MS;
+      let places = 0;
       for (const command of commands) {
         nowMs++;
         if (command.do === "push") {
           const work = new Work();
           work.classIndex = command.class;
-          const entry = queue.push(work, new Lease(), SILENT, nowMs, nowMs + waitMs);
+          const times = { sinceMs: nowMs, deadlineMs: nowMs + waitMs };
+          const entry = queue.push({ work, lease: new Lease(), waiter: SILENT, place: ++places, ...times });
           const behind = model.findIndex((other) => other.work.classIndex > command.class);
           model.splice(behind < 0 ? model.length : behind, 0, entry);
         } else if (command.do === "remove") {
@@ -58,6 +60,10 @@ test("the wait queue does what a sorted array does", () => {
         }
         assert.deepEqual(walk(queue), model);
         assert.equal(queue.length, model.length);
+        for (let i = 0; i < WORK_CLASSES.length; i++) {
+          const first = model.find(({ work }) => work.classIndex === i);
+          assert.equal(queue.firstPlace(i), first?.place ?? 0);
+        }
         assert.equal(
           queue.oldestSinceMs(),
           Math.min(Number.POSITIVE_INFINITY, ...model.map((e) => e.sinceMs)),

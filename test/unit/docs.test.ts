@@ -86,9 +86,9 @@ describe("pages", () => {
       const text = read(name);
       assert.equal(headings(text, 1).length, 1, "it has one H1");
       for (const [index, line] of text.split("\n").entries()) {
-        // A row of a table can not be broken.
-        const isRow = line.startsWith("|");
-        assert.ok(isRow || line.length <= COLUMNS_MAX, `line ${index + 1} has ${line.length} columns`);
+        // A row of a table can not be broken, and results stand there as they were printed.
+        const isAsItIs = line.startsWith("|") || name === "bench/RESULTS.md";
+        assert.ok(isAsItIs || line.length <= COLUMNS_MAX, `line ${index + 1} has ${line.length} columns`);
       }
       for (const target of links(text)) assertLeads(name, target);
     });

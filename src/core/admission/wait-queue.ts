@@ -1,5 +1,6 @@
 import type { Decision } from "../decision.ts";
 import type { Lease } from "../lease.ts";
+import type { QueueFigures } from "../sharing/turnstile.ts";
 import { WORK_CLASSES, type Work } from "../work.ts";
 
 /** Whoever waits is told once: sent, or refused. */
@@ -12,12 +13,17 @@ export interface QueueEntry {
   readonly work: Work;
   readonly lease: Lease;
   readonly waiter: Waiter;
+  /** In the order of all threads; grows from entry to entry. */
+  readonly place: number;
   readonly sinceMs: number;
   deadlineMs: number;
   previous: QueueEntry | null;
   next: QueueEntry | null;
   isQueued: boolean;
 }
+
+/** Who comes to wait. */
+export type Newcomer = Pick<QueueEntry, "work" | "lease" | "waiter" | "place" | "sinceMs" | "deadlineMs">;
 
 /** How much waiting there may be. */
 export interface QueueOptions {
@@ -31,20 +37,19 @@ export interface QueueOptions {
  * Work that waits for room: first in, first out within a class, higher classes first. Entries leave from
  * anywhere in O(1) (their client has gone), so that no count leaks (P24).
  */
-export class WaitQueue {
+export class WaitQueue implements QueueFigures {
   readonly #lines: readonly Line[] = WORK_CLASSES.map(() => ({ head: null, tail: null }));
   readonly #entries: Map<Lease, QueueEntry> = new Map();
   length = 0;
 
-  push(work: Work, lease: Lease, waiter: Waiter, nowMs: number, deadlineMs: number): QueueEntry {
-    const line = this.#lines[work.classIndex]!;
-    const links = { previous: line.tail, next: null, isQueued: true };
-    const entry: QueueEntry = { work, lease, waiter, sinceMs: nowMs, deadlineMs, ...links };
+  push(newcomer: Newcomer): QueueEntry {
+    const line = this.#lines[newcomer.work.classIndex]!;
+    const entry: QueueEntry = { ...newcomer, previous: line.tail, next: null, isQueued: true };
     if (line.tail === null) line.head = entry;
     else line.tail.next = entry;
     line.tail = entry;
     this.length++;
-    this.#entries.set(lease, entry);
+    this.#entries.set(entry.lease, entry);
     return entry;
   }
 
@@ -68,6 +73,10 @@ export class WaitQueue {
   removeLease(lease: Lease): boolean {
     const entry = this.#entries.get(lease);
     return entry !== undefined && this.remove(entry);
+  }
+
+  firstPlace(classIndex: number): number {
+    return this.#lines[classIndex]!.head?.place ?? 0;
   }
 
   /** The first entry of all, or null. */

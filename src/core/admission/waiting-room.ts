@@ -1,45 +1,61 @@
-import type { Chooser } from "../chooser.ts";
 import { type Decision, type RefuseReason, WAIT_SATURATED } from "../decision.ts";
 import type { Lease } from "../lease.ts";
+import type { Turnstile } from "../sharing/turnstile.ts";
 import type { Work } from "../work.ts";
 import { type QueueEntry, type QueueOptions, type Waiter, WaitQueue } from "./wait-queue.ts";
 
-/** Where work waits for room, and who is given what has become free. */
+/** Where the work of one thread waits for room, and who is given what has become free. */
 export class WaitingRoom {
   readonly queue: WaitQueue = new WaitQueue();
-  readonly #chooser: Chooser;
+  readonly #turnstile: Turnstile;
   readonly #desk: WaitingDesk;
   #isServing = false;
+  /** The state of things at which nobody here could be served. */
+  #look = 0;
 
-  constructor(chooser: Chooser, desk: WaitingDesk) {
-    this.#chooser = chooser;
+  constructor(turnstile: Turnstile, desk: WaitingDesk) {
+    this.#turnstile = turnstile;
     this.#desk = desk;
+    turnstile.publish(this.queue);
   }
 
-  /**
-   * Whoever waits can not be served now (every change is followed by `serve`), so that a newcomer overtakes
-   * nobody; except from within `serve`: then it stands behind.
-   */
-  get mustStandBehind(): boolean {
-    return this.#isServing && this.queue.length > 0;
+  /** Others were here first, and may be served: a newcomer overtakes nobody. Who can not wait does. */
+  mustStandBehind({ classIndex }: Work, waiter: Waiter | null): boolean {
+    if (waiter === null) return false;
+    const hasUnseen = this.#isServing || this.#look !== this.#turnstile.look();
+    if (this.queue.length > 0 && hasUnseen) return true;
+    return this.#turnstile.isBehind(classIndex, Number.POSITIVE_INFINITY);
   }
 
   /** The work waits, or is refused because the queue is full. */
   admit(work: Work, lease: Lease, waiter: Waiter, options: QueueOptions, nowMs: number): Decision {
-    if (this.queue.length >= options.requestsMax) return this.#desk.refuse("queue_full", nowMs);
-    this.queue.push(work, lease, waiter, nowMs, nowMs + options.waitMs);
+    const turnstile = this.#turnstile;
+    if (turnstile.length >= options.requestsMax) return this.#desk.refuse("queue_full", nowMs);
+    const place = turnstile.nextPlace();
+    this.queue.push({ work, lease, waiter, place, sinceMs: nowMs, deadlineMs: nowMs + options.waitMs });
+    turnstile.publish(this.queue);
     return WAIT_SATURATED;
+  }
+
+  /** The work no longer waits; false when it did not. */
+  leave(lease: Lease): boolean {
+    if (this.queue.length === 0 || !this.queue.removeLease(lease)) return false;
+    this.#publish();
+    return true;
   }
 
   /** Gives what has become free to those who wait. Waiters may pick or settle while they are told. */
   serve(nowMs: number): void {
-    if (this.#isServing || this.queue.length === 0) return;
-    this.#isServing = true;
-    try {
-      this.#serveFrom(this.queue.first(), nowMs);
-    } finally {
-      this.#isServing = false;
+    if (this.#isServing) return;
+    if (this.queue.length > 0) {
+      this.#isServing = true;
+      try {
+        while (this.#serveOne(nowMs));
+      } finally {
+        this.#isServing = false;
+      }
     }
+    this.#turnstile.callNext();
   }
 
   /** Refuses those who would have waited until `untilMs` at most. */
@@ -47,32 +63,66 @@ export class WaitingRoom {
     for (;;) {
       const entry = this.queue.takeExpired(untilMs);
       if (entry === null) return;
+      this.#publish();
       entry.waiter.decided(this.#desk.refuse(reason, nowMs));
     }
   }
 
-  #serveFrom(first: QueueEntry | null, nowMs: number): void {
-    let entry = first;
-    let passed = 0;
-    while (entry !== null && passed < SCAN_MAX) {
-      const slot = this.#chooser.choose(entry.work, nowMs);
-      if (slot < 0) {
-        // Where nobody has room for work that may go anywhere, the others need not be tried.
-        if (this.#chooser.isFull && entry.work.labels === null && entry.work.triedCount === 0) return;
-        passed++;
-        entry = this.queue.after(entry);
-        continue;
-      }
-      this.queue.remove(entry);
-      entry.waiter.decided(this.#desk.send(slot, entry.work, entry.lease, nowMs));
-      entry = this.queue.first();
-      passed = 0;
+  #serveOne(nowMs: number): boolean {
+    if (!this.#turnstile.enter()) return false;
+    let entry: QueueEntry | null;
+    let decision: Decision | null = null;
+    try {
+      entry = this.#takeServable(nowMs);
+      if (entry !== null) decision = this.#desk.send(this.#slot, entry.work, entry.lease, nowMs);
+    } finally {
+      this.#turnstile.leave();
     }
+    if (entry === null || decision === null) return false;
+    entry.waiter.decided(decision);
+    return true;
+  }
+
+  /** Where the entry that was taken last goes. */
+  #slot = -1;
+
+  #takeServable(nowMs: number): QueueEntry | null {
+    const turnstile = this.#turnstile;
+    const look = turnstile.look();
+    let entry = this.queue.first();
+    for (let passed = 0; entry !== null && passed < SCAN_MAX; passed++) {
+      const { work } = entry;
+      if (turnstile.isBehind(work.classIndex, entry.place)) return null;
+      this.#slot = this.#desk.choose(work, nowMs);
+      if (this.#slot >= 0) {
+        this.queue.remove(entry);
+        turnstile.publish(this.queue);
+        return entry;
+      }
+      // Where nobody has room for work that may go anywhere, the others need not be tried.
+      if (this.#desk.isFull() && work.labels === null && work.triedCount === 0) break;
+      entry = this.queue.after(entry);
+    }
+    this.#look = look;
+    turnstile.hasLooked(look);
+    return null;
+  }
+
+  #publish(): void {
+    // Without the turnstile an entry that is gone is taken for one that waits, until the next change.
+    const hasEntered = this.#turnstile.enter();
+    this.#turnstile.publish(this.queue);
+    if (hasEntered) this.#turnstile.leave();
+    this.#turnstile.changed();
   }
 }
 
-/** Who books and refuses: the pool. */
+/** Who chooses, books and refuses. */
 export interface WaitingDesk {
+  /** The slot for that work, or -1. */
+  choose(work: Work, nowMs: number): number;
+  /** After a choice: nobody at all has room. */
+  isFull(): boolean;
   send(slot: number, work: Work, lease: Lease, nowMs: number): Decision;
   refuse(reason: RefuseReason, nowMs: number): Decision;
 }

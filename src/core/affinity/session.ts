@@ -1,6 +1,7 @@
 import type { Candidates } from "../candidates.ts";
 import type { Endpoint } from "../endpoint.ts";
 import { hashText } from "../kit/hash.ts";
+import type { Ledger } from "../ledger.ts";
 import { rendezvousScore } from "../policies/hash.ts";
 import { NO_KEY, type Work } from "../work.ts";
 
@@ -13,8 +14,13 @@ import { NO_KEY, type Work } from "../work.ts";
  * stays; home draining, down, ejected or tried: the work goes elsewhere and the session moves with it.
  */
 export class SessionHomes {
+  readonly #ledger: Ledger;
   #identities: Float64Array = new Float64Array(0);
   #members: readonly Endpoint[] = [];
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
 
   /** To be told when the members change. */
   update(members: readonly Endpoint[]): void {
@@ -36,7 +42,8 @@ export class SessionHomes {
       if (!view.mayServe(endpoint.slot, work)) continue;
       group = endpoint.spec.priority;
       // The configured weight: a slow start or a slowdown must not move sessions.
-      const score = rendezvousScore(work.sessionKey, this.#identities[i]!, endpoint.weight);
+      const weight = this.#ledger.baseWeight[endpoint.slot]!;
+      const score = rendezvousScore(work.sessionKey, this.#identities[i]!, weight);
       if (score > highest) {
         highest = score;
         home = endpoint.slot;

@@ -15,8 +15,6 @@ export class Outlier {
   kind: "admitted" | "ejected" | "probation" = "admitted";
   /** Why it was ejected last. */
   reason: EjectionReason | null = null;
-  /** On probation, with a trial under way. */
-  isTrying = false;
   /** End of the ejection; clock milliseconds. */
   untilMs = 0;
   /** Since when it is on probation or admitted. */
@@ -65,14 +63,8 @@ export class Outlier {
     this.#forgetOutcomes();
   }
 
-  /** A trial begun at `beganAtMs` has ended; one of an earlier probation does not count. */
-  endTrial(beganAtMs: number): void {
-    if (beganAtMs >= this.sinceMs) this.isTrying = false;
-  }
-
   /** The ejection is over: to be tried with real work. */
   beginProbation(nowMs: number): void {
-    this.isTrying = false;
     this.kind = "probation";
     this.sinceMs = nowMs;
   }

@@ -1,0 +1,227 @@
+import { RetryAfter } from "./admission/retry-after.ts";
+import type { Waiter, WaitQueue } from "./admission/wait-queue.ts";
+import { WaitingRoom } from "./admission/waiting-room.ts";
+import { Chooser } from "./chooser.ts";
+import type { Decision, RefuseReason } from "./decision.ts";
+import type { Clock } from "./kit/clock.ts";
+import { Lease, type LeaseBook, type LeaseFacts, type Outcome, type OutcomeDetail } from "./lease.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Policy } from "./policies/policy.ts";
+import type { PoolOptions } from "./pool-options.ts";
+import type { Roster } from "./roster.ts";
+import { OpenTurnstile, type Turnstile } from "./sharing/turnstile.ts";
+import type { Work } from "./work.ts";
+
+/**
+ * Where work is given to the endpoints of one pool: candidates, choice, booking, queue. Every data thread has
+ * a desk of its own for each pool; they share the ledger, and the turnstile keeps their queues in one order.
+ * Every pick books at once, so that the next one sees it; every lease settles once, in `leaseSettled`.
+ */
+export class Desk implements LeaseBook {
+  readonly name: string;
+  readonly ledger: Ledger;
+  readonly roster: Roster;
+  protected readonly clock: Clock;
+  protected readonly chooser: Chooser;
+  protected readonly waiting: WaitingRoom;
+  /** Who learns from what happens to the leases. */
+  protected witness: Witness;
+  readonly #turnstile: Turnstile;
+  readonly #thread: number;
+  readonly #retryAfter: RetryAfter;
+  #options: DeskOptions;
+  #tendAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(setup: DeskSetup) {
+    const { name, ledger, roster, clock, policy, options, turnstile, thread = 0 } = setup;
+    this.name = name;
+    this.ledger = ledger;
+    this.roster = roster;
+    this.clock = clock;
+    this.witness = setup.witness;
+    this.#options = options;
+    this.#thread = thread;
+    this.#turnstile = turnstile ?? new OpenTurnstile();
+    this.#retryAfter = new RetryAfter(ledger.storage.threads);
+    this.chooser = new Chooser(ledger, roster, policy);
+    this.waiting = new WaitingRoom(this.#turnstile, {
+      choose: (work, nowMs) => this.#choose(work, nowMs),
+      isFull: () => this.chooser.isFull,
+      send: (slot, work, lease, nowMs) => this.#send(slot, work, lease, nowMs),
+      refuse: (reason, nowMs) => this.#refuse(reason, nowMs),
+    });
+    this.configureDesk(options, null);
+  }
+
+  /** Who waits for room, in this thread. */
+  get queue(): WaitQueue {
+    return this.waiting.queue;
+  }
+
+  /** Work that waits, in all threads. */
+  get waitingCount(): number {
+    return this.#turnstile.length;
+  }
+
+  /** Since when the longest wait lasts, in all threads; clock milliseconds, Infinity when nobody waits. */
+  get waitingSinceMs(): number {
+    return this.#turnstile.oldestSinceMs;
+  }
+
+  /** New rules for the same endpoints; `policy` null keeps the policy and what it remembers. */
+  configureDesk(options: DeskOptions, policy: Policy | null): void {
+    this.#options = options;
+    this.chooser.spillsWhenFull = options.failover === "full";
+    this.chooser.waitsForHome = options.sessionWhenFull === "wait";
+    if (options.queue !== null) this.queue.limitWait(options.queue.waitMs);
+    if (policy !== null) this.chooser.policy = policy;
+  }
+
+  /** The roster has changed. */
+  rosterChanged(): void {
+    this.chooser.membersChanged();
+    this.#turnstile.changed();
+    this.waiting.serve(this.clock.nowMs());
+  }
+
+  /**
+   * Chooses an endpoint for `work` and books it in `lease`. Without a `waiter` there is no waiting: full is
+   * refused. With one, and a queue, the answer may be `wait`; the waiter is told later, once.
+   */
+  pick(work: Work, lease: Lease = new Lease(), waiter: Waiter | null = null): Decision {
+    const nowMs = this.clock.nowMs();
+    if (nowMs >= this.#tendAtMs) this.tend(nowMs);
+    const turnstile = this.#turnstile;
+    if (!turnstile.isNeeded) {
+      const slot = this.waiting.mustStandBehind(work, waiter) ? -1 : this.#choose(work, nowMs);
+      if (slot >= 0) return this.#send(slot, work, lease, nowMs);
+    }
+    if (!turnstile.enter()) return this.#refuse("saturated", nowMs);
+    let decision: Decision;
+    try {
+      decision = this.#pickInOrder(work, lease, waiter, nowMs);
+    } finally {
+      turnstile.leave();
+    }
+    // Somebody may have made room before he could see that we wait.
+    if (decision.kind === "wait") turnstile.callNext();
+    return decision;
+  }
+
+  /** Somebody could take the work now; asks without booking. */
+  canPick(work: Work): boolean {
+    return this.chooser.canChoose(work, this.clock.nowMs());
+  }
+
+  /** Somebody could take the work, now or (where there is a queue) when there is room. */
+  canQueue(work: Work): boolean {
+    if (this.#options.queue === null) return this.canPick(work);
+    return this.chooser.mayWait(work, this.clock.nowMs());
+  }
+
+  /** The work no longer waits (its client has gone); false when it did not. */
+  leaveQueue(lease: Lease): boolean {
+    return this.waiting.leave(lease);
+  }
+
+  /** What time brings: waits that are over. Cheap to call too often. */
+  tend(nowMs: number = this.clock.nowMs()): void {
+    this.#tendAtMs = nowMs + TEND_MS;
+    this.waiting.refuse("queue_timeout", nowMs, nowMs);
+    this.waiting.serve(nowMs);
+  }
+
+  /** Whoever waits may be served: another thread has called, or something has changed. */
+  serve(): void {
+    this.waiting.serve(this.clock.nowMs());
+  }
+
+  /** Whoever waits is refused. */
+  dismiss(reason: RefuseReason): void {
+    this.waiting.refuse(reason, Number.POSITIVE_INFINITY, this.clock.nowMs());
+  }
+
+  leaseStarted(lease: Lease): void {
+    const nowMs = this.clock.nowMs();
+    lease.firstByteMs = nowMs - lease.bookedAtMs;
+    this.witness.started(lease, nowMs);
+  }
+
+  leaseProgressed(lease: Lease, units: number): void {
+    this.ledger.workOff(lease.slot, lease.generation, units);
+  }
+
+  /** The one place where an attempt ends. */
+  leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void {
+    const nowMs = this.clock.nowMs();
+    this.#retryAfter.ended(nowMs);
+    if (outcome === "ok" && lease.firstByteMs < 0) this.leaseStarted(lease);
+    this.ledger.unbook(lease.slot, lease.generation, lease.units);
+    this.witness.settled(lease, outcome, detail, nowMs);
+    this.#turnstile.changed();
+    this.waiting.serve(nowMs);
+  }
+
+  #pickInOrder(work: Work, lease: Lease, waiter: Waiter | null, nowMs: number): Decision {
+    const mustStandBehind = this.waiting.mustStandBehind(work, waiter);
+    const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
+    if (slot >= 0) return this.#send(slot, work, lease, nowMs);
+    const why = mustStandBehind && this.chooser.mayWait(work, nowMs) ? "saturated" : this.chooser.whyNone();
+    if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
+    const { queue } = this.#options;
+    if (queue === null) return this.#refuse("saturated", nowMs);
+    return this.waiting.admit(work, lease, waiter, queue, nowMs);
+  }
+
+  /** The slot for this work, or -1; where it is for a trial, that is taken. */
+  #choose(work: Work, nowMs: number): number {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const slot = this.chooser.choose(work, nowMs);
+      if (slot < 0 || this.chooser.why !== "trial") return slot;
+      // One trial at a time, whoever comes first.
+      if (Atomics.compareExchange(this.ledger.trial, slot, 0, this.#thread + 1) === 0) return slot;
+    }
+    return -1;
+  }
+
+  #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
+    const endpoint = this.roster.at(slot);
+    // Before the booking: a lease that is open already throws, and nothing may stay booked then.
+    lease.open(this, endpoint, work.units, nowMs, this.chooser.why);
+    this.ledger.book(slot, work.units);
+    return lease;
+  }
+
+  #refuse(reason: RefuseReason, nowMs: number): Decision {
+    return { kind: "refuse", reason, retryAfterMs: this.#retryAfter.estimateMs(this.waitingCount, nowMs) };
+  }
+}
+
+/** Who learns from leases: in the same thread, or through a ring in another one. */
+export interface Witness {
+  /** The first sign of an answer has come: `firstByteMs` is known. */
+  started(lease: LeaseFacts, nowMs: number): void;
+  settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void;
+}
+
+export type DeskOptions = Pick<PoolOptions, "queue" | "sessionWhenFull" | "failover">;
+
+/** What a desk is made of. */
+export interface DeskSetup {
+  readonly name: string;
+  readonly ledger: Ledger;
+  readonly roster: Roster;
+  readonly clock: Clock;
+  readonly policy: Policy;
+  readonly options: DeskOptions;
+  readonly witness: Witness;
+  /** Absent: no other thread works for this pool. */
+  readonly turnstile?: Turnstile | undefined;
+  /** Number of this thread in the ledger; 0 if absent. */
+  readonly thread?: number;
+}
+
+/** How often {@link Desk.tend} wants to be called. */
+export const TEND_MS = 100;
+/** Endpoints whose trial another thread takes at the same moment. */
+const TRIES_MAX = 8;
