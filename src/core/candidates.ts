@@ -14,8 +14,10 @@ export class Candidates implements PoolView {
   candidates: Int32Array = new Int32Array(0);
   count = 0;
   nowMs = 0;
-  /** An endpoint on probation that waits for a request to prove itself; -1 when none. */
+  /** An endpoint on probation, or slow when it was seen last, that waits for a request; -1 when none. */
   trialSlot = -1;
+  /** How many have room but asked to be left alone. */
+  #resting = 0;
   /** Why `count` may be 0: members with the labels, of these healthy, of these not tried yet. */
   matching = 0;
   healthy = 0;
@@ -43,15 +45,21 @@ export class Candidates implements PoolView {
     this.healthy = 0;
     this.untried = 0;
     this.onTrial = 0;
+    this.#resting = 0;
     let group = 0;
     for (let i = 0; i < slots.length; i++) {
       if (priorities[i]! !== group) {
         // A group serves alone as long as it can: failover by health, or by room where so configured.
-        if (this.spillsWhenFull ? this.count > 0 || this.trialSlot >= 0 : this.untried > 0) return;
+        if (this.spillsWhenFull ? this.#hasAny : this.untried > 0) break;
         group = priorities[i]!;
       }
       this.#consider(slots[i]!, work);
     }
+    if (this.count === 0 && this.#resting > 0) this.#useResting(work);
+  }
+
+  get #hasAny(): boolean {
+    return this.count > 0 || this.trialSlot >= 0 || this.#resting > 0;
   }
 
   /** That member could do the work if it had room: it is well, has not failed it, and carries the labels. */
@@ -61,7 +69,7 @@ export class Candidates implements PoolView {
   }
 
   #consider(slot: number, work: Work): void {
-    const { state, inFlight, limit } = this.ledger;
+    const { state, inFlight, limit, restUntilMs, exploreAtMs } = this.ledger;
     if (work.labels !== null && !this.#matches(slot, work.labels)) return;
     this.matching++;
     const is = state[slot]!;
@@ -75,7 +83,30 @@ export class Candidates implements PoolView {
       return;
     }
     this.untried++;
-    if (inFlight[slot]! < limit[slot]!) this.candidates[this.count++] = slot;
+    if (inFlight[slot]! >= limit[slot]!) return;
+    if (restUntilMs[slot]! > this.nowMs) {
+      this.#resting++;
+      return;
+    }
+    if (exploreAtMs[slot]! <= this.nowMs && this.trialSlot < 0 && this.#mayExplore(slot, work)) {
+      this.trialSlot = slot;
+    }
+    this.candidates[this.count++] = slot;
+  }
+
+  /** There is nobody else: better an endpoint that is tired than none. */
+  #useResting(work: Work): void {
+    const { state, inFlight, limit } = this.ledger;
+    for (const slot of this.#roster.slots) {
+      if (state[slot] !== STATE.available || inFlight[slot]! >= limit[slot]! || work.hasTried(slot)) continue;
+      if (work.labels === null || this.#matches(slot, work.labels)) this.candidates[this.count++] = slot;
+    }
+  }
+
+  /** One request now and then shows whether a slow endpoint is well again: its share alone may be none. */
+  #mayExplore(slot: number, work: Work): boolean {
+    if (this.ledger.trial[slot] !== 0) return false;
+    return work.isReplayable || this.nowMs - this.ledger.exploreAtMs[slot]! >= TRIAL_PATIENCE_MS;
   }
 
   /** Work that can be sent again elsewhere makes the better trial; after a while anything will do. */

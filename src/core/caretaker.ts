@@ -76,9 +76,6 @@ export class Caretaker {
   /** Writes states, weights and limits for the picks, after anything has changed. */
   publish(nowMs: number): void {
     const { state, weight, baseWeight, limit } = this.#ledger;
-    let usable = 0;
-    let enabled = 0;
-    let reachable = 0;
     for (const endpoint of this.#members.list) {
       const { health, slot } = endpoint;
       const share = this.#rampShare(endpoint, nowMs);
@@ -87,12 +84,8 @@ export class Caretaker {
       weight[slot] = endpoint.weight * health.agentShare * health.slowShare * share;
       const most = endpoint.limit === 0 ? UNLIMITED : Math.max(1, Math.ceil(endpoint.limit * share));
       limit[slot] = most;
-      if (!health.isEnabled) continue;
-      enabled++;
-      if (!health.isUnreachable) reachable++;
-      if (state[slot] === STATE.available || state[slot] === STATE.probation) usable++;
     }
-    this.#judgePanic(usable, enabled, reachable);
+    this.#judgePanic();
   }
 
   /** Ejects for that reason, unless too many are out already; true when it did. */
@@ -102,7 +95,7 @@ export class Caretaker {
     // Nobody listening is certain; and a trial that failed only goes back to where it was.
     const isFree = reason === "unreachable" || reason === "trial_failed";
     if (!isFree && (this.#ejectedCount() + 1) / this.#members.list.length > limits.ejectedShareMax) {
-      this.#report("ejection_capped", endpoint, reasonText(reason), evidence);
+      this.#noteCapped(endpoint, reason, evidence, nowMs);
       return false;
     }
     endpoint.health.outlier.eject(reason, nowMs);
@@ -112,11 +105,25 @@ export class Caretaker {
     return true;
   }
 
+  /** Once a minute: it may come back with every request that fails. */
+  #noteCapped(endpoint: Endpoint, reason: EjectionReason, evidence: string, nowMs: number): void {
+    const { health } = endpoint;
+    if (nowMs - health.cappedAtMs < CAPPED_AGAIN_MS) return;
+    health.cappedAtMs = nowMs;
+    this.#report("ejection_capped", endpoint, reasonText(reason), evidence);
+  }
+
   /** Real work succeeded on an endpoint on probation: it is back, by a ramp. */
   readmit(endpoint: Endpoint, nowMs: number): void {
     this.beginRamp(endpoint, nowMs);
     this.#report("readmitted", endpoint, "real work succeeded", `slow start ${this.#options.slowStartMs} ms`);
     this.publish(nowMs);
+  }
+
+  /** The slow endpoint in that slot has had its request: the next one later. */
+  explored(slot: number, nowMs: number): void {
+    const { exploreAtMs } = this.#ledger;
+    if (exploreAtMs[slot]! < Number.POSITIVE_INFINITY) exploreAtMs[slot] = nowMs + EXPLORE_MS;
   }
 
   beginRamp(endpoint: Endpoint, nowMs: number): void {
@@ -149,22 +156,36 @@ export class Caretaker {
     return share;
   }
 
-  #judgePanic(usable: number, enabled: number, reachable: number): void {
+  /** Too few are left in every priority group: where one of them is well, failover to it is the answer. */
+  #judgePanic(): void {
     const share = this.#options.outlier?.panicShare ?? 0;
-    const panic = isPanic(usable, enabled, share);
+    const { list } = this.#members;
+    let panic = true;
+    let usable = 0;
+    let enabled = 0;
+    for (let i = 0; i < list.length && panic;) {
+      const group = countGroup(list, i, this.#ledger.state);
+      // A group whose members were all taken out on purpose says nothing.
+      if (group.enabled > 0) panic = isPanic(group.usable, group.enabled, share);
+      usable += group.usable;
+      enabled += group.enabled;
+      i = group.end;
+    }
+    panic &&= enabled > 0;
     if (panic !== this.isPanic) {
       this.isPanic = panic;
-      const evidence = `${usable} of ${enabled} usable`;
-      this.#report(
-        panic ? "panic_on" : "panic_off",
-        null,
-        panic ? "too few are left" : "enough again",
-        evidence,
-      );
+      const reason = panic ? "too few are left" : "enough again";
+      this.#report(panic ? "panic_on" : "panic_off", null, reason, `${usable} of ${enabled} usable`);
     }
-    if (!panic) return;
-    for (const { health, slot } of this.#members.list) {
-      const isOut = !health.isEnabled || (health.isUnreachable && reachable > 0);
+    if (panic) this.#useAll();
+  }
+
+  /** But not what an operator or an agent took out, nor (while there is anything else) what nobody hears. */
+  #useAll(): void {
+    const { list } = this.#members;
+    const isReachable = list.some(({ health }) => health.isEnabled && !health.isUnreachable);
+    for (const { health, slot } of list) {
+      const isOut = !health.isEnabled || (health.isUnreachable && isReachable);
       if (!isOut) this.#ledger.state[slot] = STATE.available;
     }
   }
@@ -189,6 +210,7 @@ export class Caretaker {
     const { health, slot } = endpoint;
     const before = health.slowShare;
     health.slowShare = slowdown.share(score);
+    this.#planExploring(slot, health.slowShare < 1, nowMs);
     // While it is out it is not measured: that is neither its normal state nor a recovery.
     if (health.slowShare === 1 && health.outlier.kind === "admitted") this.#learnPast(slot);
     if (before === 1 && health.slowShare < 1) this.#report("slowed", endpoint, "share cut", howSlow(score));
@@ -198,6 +220,15 @@ export class Caretaker {
       this.#ledger.samples[slot] = 0;
       health.slowShare = 1;
     }
+  }
+
+  /** Without a sample for some time it is given a request: else nobody would see that it is well (P2). */
+  #planExploring(slot: number, isSlow: boolean, nowMs: number): void {
+    const { exploreAtMs, sampledAtMs } = this.#ledger;
+    const planned = exploreAtMs[slot]!;
+    if (!isSlow) exploreAtMs[slot] = Number.POSITIVE_INFINITY;
+    else if (planned === Number.POSITIVE_INFINITY) exploreAtMs[slot] = nowMs + EXPLORE_MS;
+    else exploreAtMs[slot] = Math.max(planned, sampledAtMs[slot]! + EXPLORE_MS);
   }
 
   /** Measured lately: what is known from long ago ejects nobody. */
@@ -225,6 +256,9 @@ const BURDEN_MS = 5_000;
 /** The own past goes over the last 10 minutes or so: 6,000 tends. */
 const PAST_GAIN = 1 / 6_000;
 const MEASURED_MS = 5_000;
+/** A slow endpoint has a request at least so often. */
+const EXPLORE_MS = 2_000;
+const CAPPED_AGAIN_MS = 60_000;
 
 /** Outcomes eject nobody where the outlier rules are off. */
 export const OUTLIER_OFF: OutlierOptions = {
@@ -237,4 +271,23 @@ export const OUTLIER_OFF: OutlierOptions = {
 
 function howSlow(score: number): string {
   return `${score.toFixed(1)} times slower than it should be`;
+}
+
+/** How many of the priority group that begins at `start` are enabled and usable, and where it ends. */
+function countGroup(list: readonly Endpoint[], start: number, state: Int32Array): GroupCount {
+  const { priority } = list[start]!.spec;
+  const group = { usable: 0, enabled: 0, end: start };
+  for (; group.end < list.length && list[group.end]!.spec.priority === priority; group.end++) {
+    const { health, slot } = list[group.end]!;
+    if (!health.isEnabled) continue;
+    group.enabled++;
+    if (state[slot] === STATE.available || state[slot] === STATE.probation) group.usable++;
+  }
+  return group;
+}
+
+interface GroupCount {
+  usable: number;
+  enabled: number;
+  end: number;
 }

@@ -189,6 +189,7 @@ export class Desk implements LeaseBook {
     // Before the booking: a lease that is open already throws, and nothing may stay booked then.
     lease.open(this, endpoint, work.units, nowMs, this.chooser.why);
     this.ledger.book(slot, work.units);
+    this.#retryAfter.began(nowMs);
     return lease;
   }
 

@@ -29,11 +29,8 @@ export class Endpoint {
   /** Weight and limit as an operator set them at run time; null while the configuration's count. */
   weightOverride: number | null = null;
   limitOverride: number | null = null;
-  /**
-   * When it broke a connection for the first time since its last answer; clock milliseconds, Infinity is
-   * never.
-   */
-  diedAtMs: number = Number.POSITIVE_INFINITY;
+  /** When it died last, as far as broken connections tell; clock milliseconds, -Infinity is never. */
+  diedAtMs: number = Number.NEGATIVE_INFINITY;
 
   constructor(spec: EndpointSpec, slot: number, generation: number, health: EndpointHealth) {
     this.spec = spec;

@@ -65,5 +65,5 @@ export function newTotals(slotsMax: number): ThreadColumns {
   };
 }
 
-const HEALTH_COLUMNS = 21;
+const HEALTH_COLUMNS = 23;
 const THREAD_COLUMNS = 3;

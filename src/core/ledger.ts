@@ -65,6 +65,10 @@ export class Ledger {
   readonly reportedAtMs: Float64Array;
   /** Since when it is on probation, in the clock's milliseconds. */
   readonly probationSinceMs: Float64Array;
+  /** When a slow endpoint is tried again, though its share is small; Infinity where it need not be. */
+  readonly exploreAtMs: Float64Array;
+  /** Until when it asked to be left alone (`Retry-After`): it is chosen only when there is no other. */
+  readonly restUntilMs: Float64Array;
   /** Counters since the slot was claimed; picks as of the last {@link refresh}. */
   readonly picks: Float64Array;
   readonly successes: Float64Array;
@@ -103,6 +107,8 @@ export class Ledger {
     this.gpu = columns.floats();
     this.reportedAtMs = columns.floats();
     this.probationSinceMs = columns.floats();
+    this.exploreAtMs = columns.floats();
+    this.restUntilMs = columns.floats();
     this.successes = columns.floats();
     this.failures = columns.floats();
     this.aborts = columns.floats();
@@ -273,6 +279,8 @@ export class Ledger {
     this.gpu[slot] = Number.NaN;
     this.reportedAtMs[slot] = Number.NEGATIVE_INFINITY;
     this.probationSinceMs[slot] = 0;
+    this.exploreAtMs[slot] = Number.POSITIVE_INFINITY;
+    this.restUntilMs[slot] = Number.NEGATIVE_INFINITY;
     this.successes[slot] = 0;
     this.failures[slot] = 0;
     this.aborts[slot] = 0;

@@ -32,7 +32,7 @@ export class Lessons implements Witness {
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
     const { slot, generation } = lease;
     if (this.#ledger.generation[slot] !== generation) return;
-    if (lease.why === "trial") this.#endTrial(lease);
+    if (lease.why === "trial") this.#endTrial(lease, nowMs);
     switch (outcome) {
       case "ok":
         return this.#succeeded(lease, nowMs);
@@ -51,15 +51,23 @@ export class Lessons implements Witness {
   }
 
   /** A trial of an earlier probation does not end the present one. */
-  #endTrial({ slot, bookedAtMs }: LeaseFacts): void {
+  #endTrial({ slot, bookedAtMs }: LeaseFacts, nowMs: number): void {
     const { trial, probationSinceMs } = this.#ledger;
-    if (bookedAtMs >= probationSinceMs[slot]!) trial[slot] = 0;
+    if (bookedAtMs < probationSinceMs[slot]!) return;
+    trial[slot] = 0;
+    this.#caretaker.explored(slot, nowMs);
   }
 
   #succeeded(lease: LeaseFacts, nowMs: number): void {
     this.#ledger.successes[lease.slot]! += 1;
     const endpoint = this.#endpointOf(lease);
-    if (endpoint?.health.outlier.succeeded(nowMs) === true) this.#caretaker.readmit(endpoint, nowMs);
+    if (endpoint === undefined || this.#isFromBefore(lease, endpoint)) return;
+    if (endpoint.health.outlier.succeeded(nowMs)) this.#caretaker.readmit(endpoint, nowMs);
+  }
+
+  /** It began before the ejection: neither its success nor its failure says how the endpoint is now. */
+  #isFromBefore({ bookedAtMs }: LeaseFacts, { health }: Endpoint): boolean {
+    return health.outlier.kind !== "admitted" && bookedAtMs < health.outlier.sinceMs;
   }
 
   /** None when it has left with this request still running. */
@@ -79,6 +87,7 @@ export class Lessons implements Witness {
     const { slot } = lease;
     this.#ledger.failures[slot]! += 1;
     const askedMs = Math.min(detail.retryAfterMs, PENALTY_MS_MAX);
+    if (askedMs > 0) this.#ledger.restUntilMs[slot] = nowMs + askedMs;
     const penaltyMs = Math.max(nowMs - lease.bookedAtMs, PENALTY_MS_MIN, askedMs);
     this.#speed.observeFailure(slot, penaltyMs, nowMs);
     const burden = this.#ledger.burden[slot]! + penaltyMs / PENALTY_MS_MIN;
@@ -89,6 +98,7 @@ export class Lessons implements Witness {
     const endpoint = this.#endpointOf(lease);
     if (endpoint === undefined) return;
     const { outlier } = endpoint.health;
+    if (!detail.isUnreachable && this.#isFromBefore(lease, endpoint)) return;
     const reason = outlier.failed(detail.isUnreachable);
     if (reason === null) return;
     const row = `${outlier.consecutive} in a row (${outcome})`;

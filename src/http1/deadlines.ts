@@ -41,3 +41,13 @@ export class Deadlines {
 }
 
 const TICK_MS = 100;
+
+/** How long the phases of a connection may last. */
+export interface ServerTimeouts {
+  /** From a request's first byte to the end of its head. */
+  readonly headerMs: number;
+  /** Between two requests. */
+  readonly keepAliveMs: number;
+  /** Without a byte of progress in a body, or in a response that the client does not read. */
+  readonly progressMs: number;
+}

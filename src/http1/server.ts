@@ -1,23 +1,13 @@
 // Hot path: no closure, timer or promise per request; one handler object per connection, used again.
 import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { BodyDecoder } from "./body.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Deadlines, ServerTimeouts } from "./deadlines.ts";
 import { Intake } from "./intake.ts";
 import type { Http1Limits } from "./limits.ts";
 import { HEADER_TIMEOUT, type ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
 import type { RequestHandler } from "./request-handler.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
-
-/** How long the phases of a connection may last. */
-export interface ServerTimeouts {
-  /** From a request's first byte to the end of its head. */
-  readonly headerMs: number;
-  /** Between two requests. */
-  readonly keepAliveMs: number;
-  /** Without a byte of progress in a body, or in a response that the client does not read. */
-  readonly progressMs: number;
-}
 
 /**
  * The server's side of one connection: finds requests in its bytes, hands them to the handler one at a time
@@ -103,8 +93,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   /** Stops reading the body until `resumeBody`: its receiver is full. */
   pauseBody(): void {
     this.#isHeld = true;
-    this.#deadlines.clear(this.#deadline);
     this.#intake.pause();
+    this.#deadlines.set(this.#deadline, HELD_CHECK_MS);
   }
 
   resumeBody(): void {
@@ -117,8 +107,10 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
 
   onData(bytes: Buffer): void {
     if (this.#state === "linger") return this.#discard(bytes.length);
-    if (!this.#intake.isEmpty || this.#isHeld || this.#state === "answer") return this.#intake.keep(bytes, 0);
-    this.#read(bytes);
+    if (this.#intake.isEmpty && !this.#isHeld && this.#state !== "answer") return this.#read(bytes);
+    this.#intake.keep(bytes, 0);
+    const isHeld = this.#intake.isPaused && this.transport.bufferedBytes === 0;
+    if (isHeld) this.#deadlines.set(this.#deadline, HELD_CHECK_MS);
   }
 
   onDrain(): void {
@@ -143,8 +135,16 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   }
 
   onDeadline(): void {
-    if (this.transport.bufferedBytes > 0 && this.transport.bufferedBytes < this.#bufferedBytes) {
-      return this.#expectProgress();
+    const { bufferedBytes } = this.transport;
+    if (bufferedBytes > 0 && bufferedBytes < this.#bufferedBytes) return this.#expectProgress();
+    if (
+      bufferedBytes === 0 &&
+      this.#intake.isPaused &&
+      (this.#state === "body" || this.#state === "answer")
+    ) {
+      // A connection that is not read from does not say that it was reset: a write of nothing finds out.
+      this.transport.write("");
+      return this.#deadlines.set(this.#deadline, HELD_CHECK_MS);
     }
     if (this.#state === "head" && this.#parser.hasBegun) this.#refuse(HEADER_TIMEOUT);
     else this.transport.destroy();
@@ -293,5 +293,7 @@ type State = "head" | "body" | "answer" | "discard" | "linger" | "closed";
 /** Bytes of an unwanted body that are read for the sake of the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
 const LINGER_MS = 2_000;
+/** How often it is looked whether a client that is not read from is still there. */
+const HELD_CHECK_MS = 100;
 /** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */
 const UNREAD_BYTES_MAX = 64 * 1024;

@@ -6,7 +6,7 @@ import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, OPTIONS_ANSWER } from "./answers.ts";
 import type { ProxyContext } from "./context.ts";
 import { requestLines } from "./forwarding.ts";
-import { bodyKeyOf, cookieValue, keyOf, type KeySource } from "./keys.ts";
+import { bodyKeyOf, cookieOf, keyOf, type KeySource } from "./keys.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import type { RequestRecord } from "./record.ts";
 import { findRoute, isAmbiguousPath, isLlmPath, isReplaySafe, type Route } from "./route.ts";
@@ -117,8 +117,7 @@ function maxForwards(head: RequestHead): number {
 
 /** Finds the backend that the session cookie names; null when there is none, or it can not serve. */
 function readSession(traffic: PoolTraffic, head: RequestHead, work: Work): string | null {
-  const cookies = head.value(FIELD.cookie);
-  const value = cookies === null ? null : cookieValue(cookies, traffic.cookies!.name);
+  const value = cookieOf(head, traffic.cookies!.name);
   const tag = value === null ? null : traffic.cookies!.verify(value, Date.now());
   const id = tag === null ? undefined : traffic.idByTag.get(tag);
   const endpoint = id === undefined ? undefined : traffic.pool.members.get(id);

@@ -8,7 +8,7 @@ import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestBody } from "./request-body.ts";
-import { type FailureReason, noteLife } from "./retry.ts";
+import type { FailureReason } from "./retry.ts";
 import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
@@ -46,7 +46,9 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   #upstreams: UpstreamPool | null = null;
   #upstream: UpstreamConnection | null = null;
   #beganMs = 0;
-  #isFresh = false;
+  #sentAtMs = 0;
+  /** This request had its one repetition on a fresh connection. */
+  #wasRepeated = false;
   #isAnswered = false;
   #isSending = false;
   /** A 100 has gone to the client already: the backend is not asked for one. */
@@ -70,16 +72,23 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#record = record;
   }
 
+  /** A new request. */
+  reset(): void {
+    this.wasSent = false;
+    this.#wasRepeated = false;
+  }
+
   /** Content of the body, sent on where that is possible; false when its sender should pause. */
   take(bytes: Buffer, start: number, end: number): boolean {
-    this.#noteSending();
-    return this.#body.take(bytes, start, end, this.#isSending ? this.#upstream : null);
+    const isRoomLeft = this.#body.take(bytes, start, end, this.#isSending ? this.#upstream : null);
+    this.#noteSending(isRoomLeft);
+    return isRoomLeft;
   }
 
   /** The body is complete. */
   endBody(trailers: string): void {
-    this.#noteSending();
     this.#body.end(trailers, this.#isSending ? this.#upstream : null);
+    this.#noteSending(false);
   }
 
   /** The lease is booked: connect and send. */
@@ -87,7 +96,6 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#admission = admission;
     this.#hasContinued = hasContinued;
     this.#beganMs = this.#context.clock.nowMs();
-    this.#isFresh = false;
     this.#isAnswered = false;
     this.#isSending = false;
     this.#upstreams = admission.route.traffic.upstreams.of(this.lease.endpoint!);
@@ -123,13 +131,13 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   onInterim(head: ResponseHead): void {
+    if (head.status === 100) this.#noteSending(true);
     this.#owner.onInterim(head);
   }
 
   onResponseHead(head: ResponseHead): void {
     this.#isAnswered = true;
     this.lease.started();
-    noteLife(this.lease.endpoint!);
     this.#owner.onAnswer(head);
   }
 
@@ -154,19 +162,18 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   onUpstreamDrain(): void {
+    this.#noteSending(true);
     this.#client.resumeBody();
   }
 
   onUpstreamFailed(failure: UpstreamFailure): void {
-    const wasReused = this.#upstream !== null && this.#upstream.answers > 0 && !this.#isFresh;
+    const upstream = this.#upstream;
     this.#context.deadlines.clear(this.#deadline);
     this.#isSending = false;
     this.#upstream = null;
     if (this.#isAnswered) return this.#owner.onBroken(false);
     if (failure.kind === "protocol") return this.#fail("backend_protocol", failure.detail, false);
-    // The backend may have closed an idle connection just then: once more on a fresh one, to the same
-    // backend.
-    if (failure.kind === "reset" && wasReused && this.#mayRepeat) return this.#connect();
+    if (failure.kind === "reset" && upstream !== null && this.#mayRepeat(upstream)) return this.#repeat();
     const reason = failure.kind === "connect" ? "connect_failed" : "backend_reset";
     this.#fail(reason, failure.detail, failure.isUnreachable);
   }
@@ -176,12 +183,26 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     else this.#fail("first_byte_timeout", "no answer in time", false);
   }
 
-  get #mayRepeat(): boolean {
-    return this.#admission!.isReplaySafe && this.#body.isKept;
+  /** The backend may have closed an idle connection just when the request was sent on it. */
+  #mayRepeat(upstream: UpstreamConnection): boolean {
+    const wasIdle = upstream.answers > 0 && !upstream.hasAnswerBytes;
+    const isSoon = this.#context.clock.nowMs() - this.#sentAtMs <= STALE_MS;
+    const isSafe = this.#admission!.isReplaySafe && this.#body.isKept;
+    if (!wasIdle || !isSoon || !isSafe || this.#wasRepeated) return false;
+    const { budget } = this.#admission!.route.traffic;
+    return budget === null || budget.take(this.#context.clock.nowMs());
+  }
+
+  /** Once more, on a fresh connection to the same backend. */
+  #repeat(): void {
+    this.#wasRepeated = true;
+    this.#record.noteFailure("stale_connection");
+    this.#record.attempts++;
+    this.#admission!.route.traffic.stats.retries++;
+    this.#connect();
   }
 
   #connect(): void {
-    this.#isFresh = true;
     this.#upstream = this.#upstreams!.connect(this);
   }
 
@@ -192,16 +213,24 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     const expect = asks ? "expect: 100-continue\r\n" : "";
     upstream.beginRequest(method);
     this.wasSent = true;
+    this.#sentAtMs = this.#context.clock.nowMs();
     this.#isSending = true;
     const isRoomLeft = this.#body.send(`${this.#upstreams!.headFor(head)}${expect}\r\n`, upstream);
-    this.#expectBytes();
+    this.#noteSending(isRoomLeft && !asks);
     if (isRoomLeft) this.#client.resumeBody();
     else this.#client.pauseBody();
   }
 
-  /** As long as the request still goes out, nobody can expect the whole answer. */
-  #noteSending(): void {
-    if (this.#isSending && (!this.#isAnswered || this.#relay.isRoomLeft)) this.#expectBytes();
+  /**
+   * Whose turn it is while the request goes out: the client's, who has a deadline of its own, or, when the
+   * backend takes no more or has all of it, the backend's.
+   */
+  #noteSending(isClientsTurn: boolean): void {
+    if (!this.#isSending) return;
+    if (this.#isAnswered) {
+      if (this.#relay.isRoomLeft) this.#expectBytes();
+    } else if (isClientsTurn && !this.#body.isDone) this.#context.deadlines.clear(this.#deadline);
+    else this.#expectBytes();
   }
 
   /** The backend's next sign of life is due: the first byte of the answer, or the next one. */
@@ -215,3 +244,6 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#owner.onFailed({ reason, detail, isUnreachable });
   }
 }
+
+/** A close later than that after the request was sent is no coincidence with an idle timeout. */
+const STALE_MS = 1_000;

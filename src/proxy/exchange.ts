@@ -48,6 +48,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   #outcome: Outcome = "ok";
   #retryAfterMs = 0;
   #hasContinued = false;
+  /** An interim answer other than 100 has gone to the client: another backend must not answer any more. */
+  #hasInterim = false;
 
   constructor(context: ProxyContext, connection: ServerConnection) {
     this.#context = context;
@@ -62,9 +64,10 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const nowMs = this.#context.clock.nowMs();
     this.#record.begin(nowMs);
     this.#relay.reset();
-    this.#attempt.wasSent = false;
+    this.#attempt.reset();
     this.#retrier.reset();
     this.#hasContinued = false;
+    this.#hasInterim = false;
     this.#queuedAtMs = -1;
     this.#phase = "collect";
     const admission = admit(this.#context, head, this.#record, this.#work);
@@ -152,7 +155,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (this.#admission!.isOldClient) return;
     // A 100 that nobody waits for, or that we have sent ourselves, ends here.
     if (head.status === 100 && (this.#hasContinued || !this.#admission!.expectsContinue)) return;
-    this.#hasContinued ||= head.status === 100;
+    if (head.status === 100) this.#hasContinued = true;
+    else this.#hasInterim = true;
     this.#connection.write(`${interimLines(head)}\r\n`);
   }
 
@@ -220,7 +224,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
    * it.
    */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
-    const decision = this.#retrier.decide(this.#admission!, failure, status);
+    const decision = this.#hasInterim ? "no" : this.#retrier.decide(this.#admission!, failure, status);
     if (decision === "no") return false;
     this.#record.noteFailure(status === 0 ? failure : String(status));
     this.#attempt.cancel(this.#outcome, this.#retryAfterMs, isUnreachable);

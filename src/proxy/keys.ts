@@ -21,10 +21,8 @@ function keyText(source: KeySource, head: RequestHead, clientAddress: string): s
   switch (source.from) {
     case "header":
       return head.get(source.name);
-    case "cookie": {
-      const cookies = head.value(FIELD.cookie);
-      return cookies === null ? null : cookieValue(cookies, source.name);
-    }
+    case "cookie":
+      return cookieOf(head, source.name);
     case "query":
       return queryValue(head.query, source.name);
     case "path":
@@ -37,8 +35,16 @@ function keyText(source: KeySource, head: RequestHead, clientAddress: string): s
   }
 }
 
-/** The value of one cookie in a Cookie field, or null. */
-export function cookieValue(cookies: string, name: string): string | null {
+/** The value of one cookie, in whichever Cookie field it stands, or null. */
+export function cookieOf(head: RequestHead, name: string): string | null {
+  for (let i = 0; i < head.count; i++) {
+    const value = head.ids[i] === FIELD.cookie ? cookieValue(head.valueAt(i), name) : null;
+    if (value !== null) return value;
+  }
+  return null;
+}
+
+function cookieValue(cookies: string, name: string): string | null {
   for (const pair of cookies.split(";")) {
     const equals = pair.indexOf("=");
     if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();

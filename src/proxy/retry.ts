@@ -1,4 +1,3 @@
-import type { Endpoint } from "../core/endpoint.ts";
 import type { Lease } from "../core/lease.ts";
 import type { Random } from "../core/kit/random.ts";
 import type { PoolTraffic, RetryRules } from "./pool-traffic.ts";
@@ -54,18 +53,18 @@ function isCondition(rules: RetryRules, it: RetryCase): boolean {
   }
 }
 
-/** The request was in flight when its endpoint died. Notes the death when this is its first sign. */
+/**
+ * The request was in flight when its endpoint died. Notes the death when this is its first sign; an endpoint
+ * dies at most once in {@link DEATH_MS}: one that lives on and resets some of its requests has the budget.
+ */
 function diedWith(lease: Lease, it: RetryCase, nowMs: number): boolean {
   if (it.failure !== "connect_failed" && it.failure !== "backend_reset") return false;
   const endpoint = lease.endpoint!;
-  if (endpoint.diedAtMs === Number.POSITIVE_INFINITY) endpoint.diedAtMs = nowMs;
+  if (nowMs - endpoint.diedAtMs > DEATH_MS) endpoint.diedAtMs = nowMs;
   return lease.bookedAtMs <= endpoint.diedAtMs;
 }
 
-/** The endpoint has answered: it lives. */
-export function noteLife(endpoint: Endpoint): void {
-  endpoint.diedAtMs = Number.POSITIVE_INFINITY;
-}
+const DEATH_MS = 10_000;
 
 /** Back-off before the next attempt: doubles, with full jitter (AWS Architecture Blog, 2015). */
 export function backoffMs(rules: RetryRules, attempts: number, random: Random): number {

@@ -51,6 +51,8 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
   /** How long the backend keeps it, as far as it said. */
   keepMs: number = Number.POSITIVE_INFINITY;
   isRequestSent = false;
+  /** Something has come back for the request that runs on it. */
+  hasAnswerBytes = false;
 
   constructor(owner: UpstreamOwner, limits: Http1Limits, deadlines: Deadlines) {
     this.owner = owner;
@@ -82,6 +84,7 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     this.#state = "head";
     this.#interims = 0;
     this.isRequestSent = false;
+    this.hasAnswerBytes = false;
   }
 
   /** Nobody's request runs on it: kept for the next, until it has been idle for `idleMs`. */
@@ -105,6 +108,7 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
       this.destroy();
       return;
     }
+    this.hasAnswerBytes = true;
     const listener = this.#listener;
     let offset = 0;
     while (offset >= 0 && offset < bytes.length && this.#listener !== null) {

@@ -162,7 +162,7 @@ describe("connections to backends", () => {
       client.send(rawRequest(line, { "x-test-id": "again" }, body));
       const answer = await client.response();
       assert.equal(answer.body, "fresh");
-      assert.equal(answer.headers.get("x-evener-attempts"), "1");
+      assert.equal(answer.headers.get("x-evener-attempts"), "2");
       assert.equal(backend.delivered("again"), 2);
       assert.equal((await backend.requests[2]!.body()).toString(), body);
       await evener.idle();

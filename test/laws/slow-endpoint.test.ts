@@ -33,6 +33,40 @@ law(
 );
 
 law(
+  "an endpoint that was slow gets its share back, also where nothing forces work onto it (P2)",
+  (policy, seed) => {
+    const shares = { slow: 0, well: 0 };
+    runOpenLoop({
+      ...BASE,
+      policy,
+      seed,
+      endpoints: 3,
+      requests: 6_000,
+      gapMs: 50,
+      serversEach: 100,
+      options: DEFAULT_POOL_OPTIONS,
+      serviceMs: (index, nowMs) => (index === 0 && nowMs > 60_000 && nowMs < 90_000 ? 2_000 : 200),
+      prepare: ({ loop, picks, pool }) => {
+        const [first] = pool.members.list;
+        const mark = (from: number, to: number, name: "slow" | "well"): void => {
+          let before = 0;
+          let allBefore = 0;
+          const all = (): number => [...picks.values()].reduce((sum, count) => sum + count, 0);
+          loop.at(from, () => ([before, allBefore] = [picks.get(first!.id) ?? 0, all()]));
+          loop.at(to, () => (shares[name] = ((picks.get(first!.id) ?? 0) - before) / (all() - allBefore)));
+        };
+        mark(70_000, 90_000, "slow");
+        mark(150_000, 290_000, "well");
+      },
+    });
+    assert.ok(shares.slow < 0.2, `slow, it got ${shares.slow.toFixed(3)}`);
+    assert.ok(shares.slow > 0, "slow, it got nothing: nobody would see that it is well again");
+    assert.ok(shares.well > 0.2, `well again for a minute and more, it got ${shares.well.toFixed(3)}`);
+  },
+  { policies: SPREADING },
+);
+
+law(
   "when all are equally slow nobody is blamed",
   (policy, seed) => {
     const { slowdown } = DEFAULT_POOL_OPTIONS;

@@ -18,6 +18,8 @@ export class EndpointHealth {
   agentShare = 1;
   /** Begin of the slow start; -Infinity when it is over or was none. */
   rampFromMs: number = Number.NEGATIVE_INFINITY;
+  /** When it was told last that it can not be ejected, because too many are. */
+  cappedAtMs: number = Number.NEGATIVE_INFINITY;
   /** Share of its weight that slowness leaves it; (0, 1]. */
   slowShare = 1;
 

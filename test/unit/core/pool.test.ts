@@ -397,3 +397,83 @@ test("an endpoint on probation is tried although a stream from before its ejecti
   trial.settle("ok");
   assert.equal(ledger.state[pool.members.get("a")!.slot], STATE.available);
 });
+
+test("panic leaves failover alone: a backup that is well serves when all primaries are down", () => {
+  const specs = equals(3, (index) => ({ priority: index < 2 ? 0 : 1 }));
+  const fleet = makeFleet("least_request", 1, { specs, options: DEFAULT_POOL_OPTIONS });
+  const { pool, events } = fleet;
+  for (const id of ["b0", "b1"]) pool.probed(id, { passed: false, detail: "503" });
+  assert.equal(pool.isPanic, false);
+  for (let i = 0; i < 10; i++) assert.equal(send(pool).endpoint!.id, "b2");
+  pool.probed("b2", { passed: false, detail: "503" });
+  assert.equal(pool.isPanic, true, "now nobody is left");
+  assert.ok(events.some(({ kind }) => kind === "panic_on"));
+});
+
+test("an ejection that is not allowed is told once a minute, not with every failure", () => {
+  const { pool, clock, events } = makeFleet("round_robin", 1, {
+    specs: equals(2),
+    options: { ...DEFAULT_POOL_OPTIONS, slowdown: null },
+  });
+  for (let i = 0; i < 400; i++) {
+    send(pool).settle("backend_error");
+    clock.advance(100);
+  }
+  const capped = events.filter(({ kind }) => kind === "ejection_capped").length;
+  assert.ok(capped >= 1 && capped <= 2, `told ${capped} times in 40 s`);
+});
+
+test("streams from before an ejection say nothing about the endpoint on probation", () => {
+  const { pool, clock } = makeFleet("round_robin", 1, {
+    specs: equals(2),
+    options: { ...DEFAULT_POOL_OPTIONS, slowdown: null },
+  });
+  const sick = pool.members.get("b0")!;
+  const old = Array.from({ length: 3 }, () => send(pool, work({ sessionSlot: sick.slot })));
+  for (let i = 0; i < 5; i++) send(pool, work({ sessionSlot: sick.slot })).settle("backend_error");
+  assert.equal(sick.health.outlier.kind, "ejected");
+  clock.advance(sick.health.outlier.untilMs - clock.nowMs() + 1);
+  pool.tend();
+  assert.equal(sick.health.outlier.kind, "probation");
+  old[0]!.settle("ok");
+  assert.equal(sick.health.outlier.kind, "probation", "an old success readmits nobody");
+  old[1]!.settle("backend_error");
+  assert.equal(sick.health.outlier.kind, "probation", "an old failure ejects nobody");
+  send(pool, work({ isReplayable: true })).settle("ok");
+  assert.equal(sick.health.outlier.kind, "admitted");
+});
+
+for (const policy of ["round_robin", "random", "fill", "auto"]) {
+  test(`${policy}: who asked to be left alone is, as long as there is another`, () => {
+    const { pool, clock } = makeFleet(policy, 1, { specs: equals(2) });
+    const tired = pool.members.get("b0")!;
+    const detail = { retryAfterMs: 30_000, isUnreachable: false };
+    send(pool, work({ sessionSlot: tired.slot })).settle("backend_overload", detail);
+    for (let i = 0; i < 20; i++) {
+      const lease = send(pool);
+      assert.equal(lease.endpoint!.id, "b1");
+      lease.settle("ok");
+    }
+    pool.wish("b1", "drain");
+    send(pool).settle("ok");
+    pool.wish("b1", "ready");
+    clock.advance(30_001);
+    const ids = new Set(Array.from({ length: 30 }, () => send(pool).endpoint!.id));
+    assert.ok(ids.has("b0"), "its time is over");
+  });
+}
+
+test("Retry-After is honest where work takes longer than its window", () => {
+  const options = { ...BARE_POOL_OPTIONS, queue: { requestsMax: 100, waitMs: 3_600_000 } };
+  const { pool, clock } = makeFleet("least_request", 1, {
+    specs: equals(1, () => ({ limit: 1 })),
+    options,
+  });
+  const waiter = { decided: (): void => {} };
+  send(pool);
+  for (let i = 0; i < 100; i++) assert.equal(pool.pick(new Work(), new Lease(), waiter).kind, "wait");
+  clock.advance(30_000);
+  const decision = pool.pick(new Work(), new Lease(), waiter);
+  assert.ok(decision.kind === "refuse" && decision.reason === "queue_full");
+  assert.equal(decision.retryAfterMs, 300_000, "30 s each, 100 of them: as long as may be asked for");
+});

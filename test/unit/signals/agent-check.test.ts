@@ -37,7 +37,7 @@ test("any line is read without a throw, into figures within their ranges", () =>
 
 test("an agent drains, weighs and limits its backend, and reports what the resource policy goes by", async () => {
   let line = "up cpu:0.25 gpu:50%\n";
-  const agent = net.createServer((socket) => socket.end(line)).listen(0, "127.0.0.1");
+  const agent = net.createServer((socket) => socket.on("error", () => {}).end(line)).listen(0, "127.0.0.1");
   await once(agent, "listening");
   const { pool, targets } = startPool(["127.0.0.1:1"]);
   const checker = new AgentChecker(pool, (agent.address() as AddressInfo).port, 20);
