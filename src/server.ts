@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
 import type { Logger } from "pino";
 import { type Admin, startAdmin } from "./admin/admin.ts";
 import { EventLog } from "./admin/event-log.ts";
@@ -9,17 +10,12 @@ import type { PoolEvent } from "./core/events.ts";
 import type { Clock } from "./core/kit/clock.ts";
 import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
-import { WORK_CLASSES } from "./core/work.ts";
 import { Fleet } from "./fleet.ts";
 import { Deadlines } from "./http1/deadlines.ts";
-import { DEFAULT_LIMITS } from "./http1/limits.ts";
-import { AccessLog } from "./proxy/access-log.ts";
-import type { Plan } from "./proxy/context.ts";
+import { LocalPlane } from "./planes/local-plane.ts";
+import type { Plane } from "./planes/plane.ts";
+import { DataThreads } from "./planes/data-threads.ts";
 import { END_REASONS } from "./proxy/pool-stats.ts";
-import type { PoolTraffic } from "./proxy/pool-traffic.ts";
-import { Proxy, type ProxySettings } from "./proxy/proxy.ts";
-import { RequestIds } from "./proxy/request-id.ts";
-import { type Route, sortRoutes } from "./proxy/route.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
 
@@ -28,37 +24,37 @@ export class Server {
   readonly #log: Logger;
   readonly #clock: Clock = { nowMs: () => performance.now() };
   readonly #deadlines: Deadlines = new Deadlines();
-  readonly #ledger: Ledger = new Ledger();
   readonly events: EventLog = new EventLog();
   readonly fleet: Fleet;
-  readonly proxy: Proxy;
-  readonly #accessLog: AccessLog;
+  readonly #plane: Plane;
   readonly #tending: NodeJS.Timeout;
   readonly #startedAtWallMs: number = Date.now();
   #config: Config;
   #admin: Admin | null = null;
   #isReady = false;
+  #isDraining = false;
 
   private constructor(config: Config, log: Logger) {
     this.#config = config;
     this.#log = log;
     const random = new Random(randomBytes(4).readUInt32LE(0));
     const onEvent = (event: PoolEvent): void => this.#noteEvent(event);
-    const shared = { ledger: this.#ledger, clock: this.#clock, random, deadlines: this.#deadlines };
-    this.fleet = new Fleet({ ...shared, onEvent });
-    this.#accessLog = new AccessLog(config.accessLog);
-    this.proxy = new Proxy(
-      {
-        ...shared,
-        plan: { routes: [], bodyBytesMax: 0 },
-        ids: new RequestIds(),
-        accessLog: this.#accessLog,
-        pseudonym: `evener-${randomBytes(4).toString("hex")}`,
-        unrouted: 0,
-        malformed: 0,
-      },
-      settingsOf(config),
-    );
+    const threads = countThreads(config.threads, log);
+    const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
+    const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
+    const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym };
+    const onThreadDeath = (reason: string, evidence: string): void => this.#noteDeath(reason, evidence);
+    const dataKit = { count: threads, ledger, clock: this.#clock, pseudonym, onThreadDeath };
+    const dataThreads = threads === 0 ? null : new DataThreads(dataKit);
+    this.fleet = new Fleet({
+      ledger,
+      clock: this.#clock,
+      random,
+      onEvent,
+      turnstileOf: (pool) => dataThreads?.boardOf(pool),
+    });
+    dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
+    this.#plane = dataThreads ?? new LocalPlane(config, ledger, { ...shared, threads: 1 });
     this.#tending = setInterval(() => this.fleet.tend(), TEND_EVERY_MS);
   }
 
@@ -66,8 +62,8 @@ export class Server {
   static async start(config: Config, log: Logger): Promise<Server> {
     const server = new Server(config, log);
     try {
-      server.#apply(config);
-      await server.proxy.listen(config.listeners);
+      await server.#apply(config);
+      await server.#plane.listen(config.listeners);
       await server.#startAdmin(config);
     } catch (error) {
       await server.stop(0);
@@ -79,6 +75,16 @@ export class Server {
 
   get config(): Config {
     return this.#config;
+  }
+
+  /** The addresses that requests come in by; the port is the real one where 0 was asked for. */
+  addresses(): { host: string; port: number }[] {
+    return this.#plane.addresses();
+  }
+
+  /** Client connections now. */
+  get connections(): number {
+    return this.#plane.counts().clientConnections;
   }
 
   /** Where the admin listener is, or null. */
@@ -93,16 +99,16 @@ export class Server {
    * need a restart.
    */
   async reload(config: Config): Promise<string> {
-    await this.proxy.listen([...this.#config.listeners, ...config.listeners]);
+    await this.#plane.listen([...this.#config.listeners, ...config.listeners]);
     const change = diffPools(this.#config.pools, config.pools);
-    this.#apply(config);
-    await this.proxy.listen(config.listeners);
+    await this.#apply(config);
+    await this.#plane.listen(config.listeners);
     this.#config = config;
     return change.text;
   }
 
   reopenLogs(): void {
-    this.#accessLog.reopen();
+    this.#plane.reopenLogs();
   }
 
   /**
@@ -111,19 +117,21 @@ export class Server {
    */
   async stop(timeoutMs: number): Promise<boolean> {
     this.#isReady = false;
-    const wasClean = await this.proxy.drain(timeoutMs);
+    this.#isDraining = true;
+    const wasClean = await this.#plane.drain(timeoutMs);
     await this.#admin?.close();
     this.fleet.close();
     clearInterval(this.#tending);
+    await this.#plane.close();
     this.#deadlines.close();
-    await this.#accessLog.close();
     return wasClean;
   }
 
-  #apply(config: Config): void {
-    const keys = config.sessionKeys.length > 0 ? config.sessionKeys : this.#ownSessionKeys(config);
-    const traffic = this.fleet.apply(config.pools, keys);
-    this.proxy.apply(planOf(config, traffic), settingsOf(config));
+  async #apply(config: Config): Promise<void> {
+    const sessionKeys = config.sessionKeys.length > 0 ? config.sessionKeys : this.#ownSessionKeys(config);
+    const pools = this.fleet.apply(config.pools);
+    await this.#plane.apply({ config, sessionKeys, pools, update: (pool) => this.fleet.update(pool) });
+    this.fleet.keepOnly(new Set(config.pools.map(({ name }) => name)));
   }
 
   #ownSessionKeys(config: Config): string[] {
@@ -144,19 +152,25 @@ export class Server {
     return {
       version: VERSION,
       events: this.events,
-      isReady: () => this.#isReady && !this.proxy.isDraining,
+      isReady: () => this.#isReady && !this.#isDraining,
       pools: () =>
-        this.fleet.list().map(({ pool, policy, stats }) => ({ name: pool.name, policy, pool, stats })),
+        this.fleet.list().map(({ pool, policy }) => {
+          pool.ledger.refresh(pool.members.slots);
+          return { name: pool.name, policy, pool, stats: this.#plane.stats(pool.name) };
+        }),
       process: () => ({
-        clientConnections: this.proxy.connections,
-        unrouted: this.proxy.context.unrouted,
-        malformed: this.proxy.context.malformed,
-        accessLogDropped: this.#accessLog.dropped,
-        lateSettles: this.#ledger.lateSettles,
+        ...this.#plane.counts(),
         startedAtWallMs: this.#startedAtWallMs,
         endReasons: END_REASONS,
       }),
     };
+  }
+
+  #noteDeath(reason: string, evidence: string): void {
+    this.#log.error({ reason, evidence }, "a data thread died; another takes its place");
+    const [first = ""] = reason.split("\n");
+    const atMs = this.#clock.nowMs();
+    this.events.append({ atMs, pool: "", endpoint: null, kind: "thread_died", reason: first, evidence });
   }
 
   #noteEvent(event: PoolEvent): void {
@@ -169,27 +183,18 @@ export class Server {
 
 const TEND_EVERY_MS = 100;
 
-function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan {
-  const routes = config.routes.map((spec): Route => {
-    const labels = Object.keys(spec.labels).length === 0 ? null : spec.labels;
-    const name = `${spec.match.host ?? ""}${spec.match.path}`;
-    return {
-      spec,
-      traffic: traffic.get(spec.pool)!,
-      labels,
-      classIndex: WORK_CLASSES.indexOf(spec.class),
-      name,
-    };
-  });
-  return { routes: sortRoutes(routes), bodyBytesMax: config.limits.bodyBytesMax };
+/** How many data threads there are to be. */
+function countThreads(wanted: Config["threads"], log: Logger): number {
+  const cores = availableParallelism();
+  const count = wanted === "auto" ? Math.min(Math.max(1, cores - 1), AUTO_THREADS_MAX) : wanted;
+  if (count <= 1 || REUSE_PORT_PLATFORMS.has(process.platform)) return count;
+  log.warn(
+    { wanted: count, platform: process.platform },
+    "this system does not spread connections over sockets that share a port: one data thread takes them all",
+  );
+  return 1;
 }
 
-function settingsOf({ limits }: Config): ProxySettings {
-  const { headerBytesMax, headerCountMax, uriBytesMax, connectionsMax } = limits;
-  const { headerTimeoutMs: headerMs, keepAliveMs, bodyProgressMs: progressMs } = limits;
-  return {
-    limits: { ...DEFAULT_LIMITS, headerBytesMax, headerCountMax, uriBytesMax },
-    timeouts: { headerMs, keepAliveMs, progressMs },
-    connectionsMax,
-  };
-}
+const AUTO_THREADS_MAX = 8;
+/** Where SO_REUSEPORT spreads connections (Node's `reusePort`). */
+const REUSE_PORT_PLATFORMS: ReadonlySet<string> = new Set(["linux", "freebsd", "sunos", "aix"]);

@@ -17,6 +17,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["core"],
   ["http1"],
   ["proxy", "signals", "discovery", "admin", "config", "demo"],
+  ["planes"],
   ["server.ts", "fleet.ts", "balancer.ts", "state.ts", "version.ts"],
   ["commands"],
   ["cli.ts", "index.ts"],

@@ -83,6 +83,7 @@ function noneOfEach(): Record<PoolEventKind, number> {
     drained: 0,
     undrained: 0,
     agent: 0,
+    thread_died: 0,
     panic_on: 0,
     panic_off: 0,
   };

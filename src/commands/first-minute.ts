@@ -120,6 +120,7 @@ function configOf(
 listeners: [{ bind: "127.0.0.1:${ports.proxy}" }]
 admin: { bind: "127.0.0.1:${ports.admin}" }
 access_log: off
+threads: 0
 pools:
   ${pool}:
     policy: ${policy}

@@ -20,7 +20,7 @@ export async function serve(file: string | undefined, options: { load: boolean }
   const config = loadConfig(path);
   const log = createLog(config);
   const server = await Server.start(config, log);
-  for (const { host, port } of server.proxy.addresses()) log.info({ host, port }, "listening");
+  for (const { host, port } of server.addresses()) log.info({ host, port }, "listening");
   const admin = server.adminAddress;
   if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
   watchFile(path, () => void reload(server, path, log));

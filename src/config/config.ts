@@ -4,8 +4,7 @@
  */
 export interface Config {
   readonly listeners: readonly BindConfig[];
-  /** Data threads; 0 = the data plane runs in the main thread. */
-  readonly threads: 0;
+  readonly threads: ThreadsConfig;
   readonly accessLog: AccessLogConfig;
   readonly logLevel: LogLevel;
   /** At least one; names are unique. */
@@ -20,6 +19,9 @@ export interface Config {
   readonly sessionKeys: readonly string[];
   readonly limits: LimitsConfig;
 }
+
+/** Data threads; 0 = the main thread carries the requests. */
+export type ThreadsConfig = "auto" | number;
 
 /** An address to listen on. */
 export interface BindConfig {

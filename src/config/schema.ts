@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 import { bind, isLoopback } from "./address.ts";
-import type { AdminConfig, BindConfig, LimitsConfig } from "./config.ts";
+import type { AdminConfig, BindConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
 import { named } from "./maps.ts";
 import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong } from "./scalars.ts";
 import { backendList } from "./schema-backend.ts";
@@ -9,6 +9,7 @@ import { poolSchema } from "./schema-pool.ts";
 import { routeSchema } from "./schema-route.ts";
 import { didYouMean } from "./suggest.ts";
 
+const THREADS_MAX = 63;
 const POOL_NAME = /^[A-Za-z0-9][\w.-]{0,62}$/;
 
 const listenerSchema = z.strictObject({
@@ -73,7 +74,12 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .transform(refuseTwins)
     .optional()
     .describe("where requests come in"),
-  threads: threads().prefault("auto").describe("data threads; `auto` and 0 run everything in one thread"),
+  threads: threads()
+    .prefault("auto")
+    .describe(
+      "data threads, which carry the requests; `auto` is one less than there are cores, at least 1 and at " +
+        "most 8; with 0 the main thread carries them",
+    ),
   access_log: accessLog()
     .prefault("stdout")
     .describe("one JSON line a request: to `stdout`, nowhere or to a file"),
@@ -119,7 +125,7 @@ export interface ConfigFile {
   listen?: BindConfig | undefined;
   backends?: z.infer<ReturnType<typeof backendList>> | undefined;
   listeners?: { bind: BindConfig }[] | undefined;
-  threads: 0;
+  threads: ThreadsConfig;
   access_log: AccessLogWritten;
   log: { level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" };
   pools?: Record<string, z.infer<typeof poolSchema>> | undefined;
@@ -133,12 +139,15 @@ export interface ConfigFile {
 /** `path` as written: relative paths start at the configuration file. */
 export type AccessLogWritten = { kind: "stdout" | "off" } | { kind: "file"; path: string };
 
-function threads(): z.ZodType<0> {
-  return scalar("auto or 0", { enum: ["auto", 0] }, (value) => {
-    if (value === "auto" || value === 0 || value === "0") return 0;
-    if (/^[1-9]\d*$/.test(String(value)))
-      return new Wrong("data threads come with a later version; write auto");
-    return wrong(value, "auto or 0", "auto");
+function threads(): z.ZodType<ThreadsConfig> {
+  const json = { anyOf: [{ enum: ["auto"] }, { type: "integer", minimum: 0, maximum: THREADS_MAX }] };
+  return scalar(`auto or whole number, 0 to ${THREADS_MAX}`, json, (value) => {
+    if (value === "auto") return value;
+    const isWritten = typeof value === "number" || typeof value === "string";
+    const count = isWritten && /^\d{1,4}$/.test(String(value)) ? Number(value) : Number.NaN;
+    if (count <= THREADS_MAX) return count;
+    const hint = typeof value === "string" ? didYouMean(value, ["auto"]) : undefined;
+    return wrong(value, `auto or a number of threads up to ${THREADS_MAX}`, "auto", hint);
   });
 }
 

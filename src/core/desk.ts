@@ -3,6 +3,7 @@ import type { Waiter, WaitQueue } from "./admission/wait-queue.ts";
 import { WaitingRoom } from "./admission/waiting-room.ts";
 import { Chooser } from "./chooser.ts";
 import type { Decision, RefuseReason } from "./decision.ts";
+import type { Endpoint } from "./endpoint.ts";
 import type { Clock } from "./kit/clock.ts";
 import { Lease, type LeaseBook, type LeaseFacts, type Outcome, type OutcomeDetail } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
@@ -75,6 +76,11 @@ export class Desk implements LeaseBook {
     this.chooser.waitsForHome = options.sessionWhenFull === "wait";
     if (options.queue !== null) this.queue.limitWait(options.queue.waitMs);
     if (policy !== null) this.chooser.policy = policy;
+  }
+
+  /** The endpoint is new in the roster, or will be: nothing is known of its slot. */
+  joined({ slot, id }: Endpoint): void {
+    this.chooser.joined(slot, id);
   }
 
   /** The roster has changed. */

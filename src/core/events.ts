@@ -26,6 +26,8 @@ export type PoolEventKind =
   | "drained"
   | "undrained"
   | "agent"
+  /** A data thread had a bug of ours; its requests ended with it. */
+  | "thread_died"
   | "panic_on"
   | "panic_off";
 

@@ -63,7 +63,7 @@ export class Pool extends Desk {
     const nowMs = this.clock.nowMs();
     const change = this.members.update(specs, this.#options.outlier ?? OUTLIER_OFF);
     for (const endpoint of change.added) {
-      this.chooser.joined(endpoint.slot, endpoint.id);
+      this.joined(endpoint);
       this.#speed.forget(endpoint.slot);
       if (this.#hasStarted) this.#caretaker.beginRamp(endpoint, nowMs);
       this.#report("joined", endpoint, "added", endpoint.spec.address);

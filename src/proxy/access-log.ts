@@ -6,6 +6,9 @@ export type AccessLogTarget =
   | { readonly kind: "stdout" | "off" }
   | { readonly kind: "file"; readonly path: string };
 
+/** Writes whole lines somewhere; `done` when the bytes may be reused. */
+export type LogWriter = (bytes: Uint8Array, done: () => void) => void;
+
 /**
  * The access log: lines are collected and written a few times a second. A disk that can not follow costs
  * lines, which are counted, and never a request (faults 19, 20).
@@ -23,9 +26,11 @@ export class AccessLog {
   #isoAtMs = 0;
   #iso = "";
   readonly #timer: NodeJS.Timeout | null;
+  readonly #writeStdout: LogWriter | null;
 
-  /** Throws the system's error when a file can not be opened. */
-  constructor(target: AccessLogTarget) {
+  /** Throws the system's error when a file can not be opened. `writeStdout`: in place of the descriptor. */
+  constructor(target: AccessLogTarget, writeStdout: LogWriter | null = null) {
+    this.#writeStdout = target.kind === "stdout" ? writeStdout : null;
     this.isOn = target.kind !== "off";
     this.#path = target.kind === "file" ? target.path : null;
     this.#descriptor = this.#path === null ? STDOUT : openSync(this.#path, "a", FILE_MODE);
@@ -84,7 +89,8 @@ export class AccessLog {
     this.#isWriting = true;
     const length = this.#length;
     this.#length = 0;
-    this.#write(bytes, 0, length);
+    if (this.#writeStdout === null) return this.#write(bytes, 0, length);
+    this.#writeStdout(bytes.subarray(0, length), () => (this.#isWriting = false));
   }
 
   #write(bytes: Buffer, offset: number, end: number): void {

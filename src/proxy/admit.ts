@@ -120,7 +120,7 @@ function readSession(traffic: PoolTraffic, head: RequestHead, work: Work): strin
   const value = cookieOf(head, traffic.cookies!.name);
   const tag = value === null ? null : traffic.cookies!.verify(value, Date.now());
   const id = tag === null ? undefined : traffic.idByTag.get(tag);
-  const endpoint = id === undefined ? undefined : traffic.pool.members.get(id);
+  const endpoint = id === undefined ? undefined : traffic.pool.roster.get(id);
   if (endpoint === undefined) return null;
   work.sessionSlot = endpoint.slot;
   return traffic.pool.ledger.state[endpoint.slot] === STATE.available ? endpoint.id : null;

@@ -1,5 +1,5 @@
 import type { RetryBudget } from "../core/admission/retry-budget.ts";
-import type { Pool } from "../core/pool.ts";
+import type { Desk } from "../core/desk.ts";
 import type { KeySource } from "./keys.ts";
 import type { PoolStats } from "./pool-stats.ts";
 import type { SessionCookies } from "./session-cookie.ts";
@@ -10,7 +10,7 @@ import type { Upstreams } from "./upstream-pool.ts";
  */
 export interface PoolTraffic {
   readonly name: string;
-  readonly pool: Pool;
+  readonly pool: Desk;
   readonly upstreams: Upstreams;
   readonly stats: PoolStats;
   /** What the `hash` policy goes by; null for other policies. */

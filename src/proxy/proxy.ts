@@ -40,12 +40,13 @@ export class Proxy {
 
   /**
    * Opens the listeners that are not open yet and closes those that are not named. Throws
-   * EVENER_LISTEN_FAILED.
+   * EVENER_LISTEN_FAILED. `reusePort`: other threads listen on the same ports.
    */
-  async listen(binds: readonly { host: string; port: number }[]): Promise<void> {
+  async listen(binds: readonly { host: string; port: number }[], reusePort = false): Promise<void> {
     const wanted = new Set(binds.map(bindKey));
     for (const bind of binds) {
-      if (!this.#listeners.has(bindKey(bind))) this.#listeners.set(bindKey(bind), await this.#open(bind));
+      if (!this.#listeners.has(bindKey(bind)))
+        this.#listeners.set(bindKey(bind), await this.#open(bind, reusePort));
     }
     for (const [key, server] of this.#listeners) {
       if (wanted.has(key)) continue;
@@ -90,11 +91,11 @@ export class Proxy {
     });
   }
 
-  #open(bind: { host: string; port: number }): Promise<net.Server> {
+  #open(bind: { host: string; port: number }, reusePort: boolean): Promise<net.Server> {
     const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
     return new Promise((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
-      server.listen({ host: bind.host, port: bind.port, backlog: BACKLOG }, () => {
+      server.listen({ host: bind.host, port: bind.port, backlog: BACKLOG, reusePort }, () => {
         // Accept errors (no descriptors left, say) concern one connection, not the listener.
         server.on("error", () => {});
         resolve(server);
@@ -150,6 +151,18 @@ function refuseConnection(socket: net.Socket): void {
       'proxy-status: evener; error=connection_limit_reached; details="EVENER_SATURATED"\r\n\r\n',
   );
   setTimeout(() => socket.destroy(), CUT_MS).unref();
+}
+
+/** Resolves to the port of that address, a free one for 0, when nobody listens there; else as `listen`. */
+export function probePort(bind: { host: string; port: number }): Promise<number> {
+  const server = net.createServer();
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
+    server.listen({ host: bind.host, port: bind.port, exclusive: true }, () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
 }
 
 /** Why an address can not be listened on, and what to do. */

@@ -21,7 +21,7 @@ describe("a client that goes away", () => {
       assert.equal(line.status, 499);
       assert.equal(line.reason, "client_abort");
       assert.equal(line.backend, backend.id);
-      await until(() => evener.server.proxy.connections === 0, "no connection");
+      await until(() => evener.server.connections === 0, "no connection");
     });
   }
 
@@ -125,7 +125,7 @@ describe("a client that goes away", () => {
     client.destroy();
     await request.closed;
     await evener.idle();
-    await until(() => evener.server.proxy.connections === 0, "no connection");
+    await until(() => evener.server.connections === 0, "no connection");
     assert.equal(backend.requests.length, 1);
   });
 
@@ -174,7 +174,7 @@ describe("a client that goes away", () => {
       await evener.idle();
       for (const client of clients) client.destroy();
     }
-    await until(() => evener.server.proxy.connections === 0, "no connection");
+    await until(() => evener.server.connections === 0, "no connection");
   });
 });
 

@@ -264,14 +264,14 @@ describe("limits on clients", () => {
       assert.equal(answer.status, 413);
       assert.match(answer.body, /EVENER_BODY_TOO_LARGE/);
     }
-    await until(() => evener.server.proxy.connections === 0, "no connection");
+    await until(() => evener.server.connections === 0, "no connection");
   });
 
   it("more connections than allowed are told 503; there is room again when one closes", async (t) => {
     const { evener, connect } = await setUp(t, { rest: { limits: { connections: 2 } } });
     const first = await connect();
     const second = await connect();
-    await until(() => evener.server.proxy.connections === 2, "two connections");
+    await until(() => evener.server.connections === 2, "two connections");
     const third = await connect();
     third.send(rawRequest("GET /"));
     const refused = await third.response();
@@ -280,7 +280,7 @@ describe("limits on clients", () => {
     assert.match(refused.headers.get("proxy-status")!, /connection_limit_reached/);
     await third.closed();
     first.destroy();
-    await until(() => evener.server.proxy.connections === 1, "room");
+    await until(() => evener.server.connections === 1, "room");
     const fourth = await connect();
     fourth.send(rawRequest("GET /"));
     assert.equal((await fourth.response()).status, 200);

@@ -43,6 +43,25 @@ export class Histogram {
     this.count = 0;
     this.sum = 0;
   }
+
+  /** A copy that may be posted to another thread. */
+  dump(): HistogramData {
+    return { counts: this.#counts.slice(), count: this.count, sum: this.sum };
+  }
+
+  /** Becomes what was dumped. */
+  load({ counts, count, sum }: HistogramData): void {
+    this.#counts.set(counts);
+    this.count = count;
+    this.sum = sum;
+  }
+}
+
+/** The contents of a {@link Histogram}. */
+export interface HistogramData {
+  readonly counts: Float64Array;
+  readonly count: number;
+  readonly sum: number;
 }
 
 /** What happened lately: two histograms that take turns, so that a quantile covers one to two periods. */
@@ -69,6 +88,26 @@ export class RecentHistogram {
     return both.quantile(q);
   }
 
+  /** Adds what is recent in another one of the same period. */
+  add(other: RecentHistogram, nowMs: number): void {
+    this.#turn(nowMs);
+    other.#turn(nowMs);
+    this.#current.add(other.#current);
+    this.#previous.add(other.#previous);
+  }
+
+  /** A copy that may be posted to another thread. */
+  dump(): RecentHistogramData {
+    return { current: this.#current.dump(), previous: this.#previous.dump(), turnAtMs: this.#turnAtMs };
+  }
+
+  /** Becomes what was dumped. */
+  load({ current, previous, turnAtMs }: RecentHistogramData): void {
+    this.#current.load(current);
+    this.#previous.load(previous);
+    this.#turnAtMs = turnAtMs;
+  }
+
   #turn(nowMs: number): void {
     if (nowMs < this.#turnAtMs) return;
     const isLongAgo = nowMs - this.#turnAtMs >= this.#periodMs;
@@ -77,6 +116,13 @@ export class RecentHistogram {
     if (isLongAgo) this.#previous.clear();
     this.#turnAtMs = nowMs + this.#periodMs;
   }
+}
+
+/** The contents of a {@link RecentHistogram}. */
+export interface RecentHistogramData {
+  readonly current: HistogramData;
+  readonly previous: HistogramData;
+  readonly turnAtMs: number;
 }
 
 const SMALLEST = 0.01;

@@ -269,12 +269,12 @@ pools:
   },
   {
     text:
-      "listen: 1\nbackends: [a:1]\nsession_keys: [abc, 12345678901234567]\nthreads: 4\n" +
+      "listen: 1\nbackends: [a:1]\nsession_keys: [abc, 12345678901234567]\nthreads: 400\n" +
       "access_log: stdot\n",
     problems: [
       "3:16: session_keys[0]: is too short; at least 16 characters",
       "3:21: session_keys[1]: is no text; put it in quotes",
-      "4:10: threads: data threads come with a later version; write auto",
+      "4:10: threads: expected auto or a number of threads up to 63, found 400; write auto",
       '5:13: access_log: expected stdout, off or a file, found "stdot"; write ./access.log for a ' +
         "file of this " +
         'directory (did you mean "stdout"?)',

@@ -14,7 +14,7 @@ const MINIMAL = "listen: 8080\nbackends: [http://10.0.0.1:8000, http://10.0.0.2:
 test("two lines are enough", () => {
   const config = parse(MINIMAL);
   assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080 }]);
-  assert.equal(config.threads, 0);
+  assert.equal(config.threads, "auto");
   assert.deepEqual(config.accessLog, { kind: "stdout" });
   assert.deepEqual(config.admin, { host: "127.0.0.1", port: 9901, token: null });
   assert.deepEqual(config.routes, [

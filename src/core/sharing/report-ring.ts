@@ -1,0 +1,117 @@
+import type { Witness } from "../desk.ts";
+import type { LeaseFacts, Outcome, OutcomeDetail, PickReason } from "../lease.ts";
+import type { Ledger } from "../ledger.ts";
+
+/**
+ * What a data thread has to tell about its leases, on its way to the thread that keeps the pools' health: a
+ * ring on shared memory with one writer and one reader. A record counts only once the writer's position has
+ * moved behind it, so a writer that dies leaves nothing half told.
+ */
+export class ReportWriter implements Witness {
+  readonly #ledger: Ledger;
+  readonly #positions: Int32Array;
+  readonly #records: Float64Array;
+  #written: number;
+  /** Records lost because the reader was too slow: lessons, never counts. */
+  dropped = 0;
+
+  constructor(memory: SharedArrayBuffer, ledger: Ledger) {
+    this.#ledger = ledger;
+    this.#positions = new Int32Array(memory, 0, 2);
+    this.#records = new Float64Array(memory, POSITIONS_BYTES);
+    this.#written = this.#positions[WRITTEN]!;
+  }
+
+  started(lease: LeaseFacts, nowMs: number): void {
+    this.#write(lease, STARTED, 0, false, nowMs);
+  }
+
+  settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
+    const { retryAfterMs, isUnreachable } = detail;
+    if (this.#write(lease, OUTCOMES.indexOf(outcome), retryAfterMs, isUnreachable, nowMs)) return;
+    // Nobody will hear that the trial is over.
+    if (lease.why === "trial") this.#ledger.trial[lease.slot] = 0;
+  }
+
+  #write(lease: LeaseFacts, what: number, retryAfterMs: number, isCertain: boolean, nowMs: number): boolean {
+    const written = this.#written;
+    if (((written - Atomics.load(this.#positions, READ)) | 0) >= RECORDS_MAX) {
+      this.dropped++;
+      return false;
+    }
+    const records = this.#records;
+    const at = ((written >>> 0) % RECORDS_MAX) * FIELDS;
+    records[at] = what;
+    records[at + 1] = lease.slot;
+    records[at + 2] = lease.generation;
+    records[at + 3] = lease.units;
+    records[at + 4] = lease.bookedAtMs;
+    records[at + 5] = lease.firstByteMs;
+    records[at + 6] = REASONS.indexOf(lease.why);
+    records[at + 7] = retryAfterMs;
+    records[at + 8] = isCertain ? 1 : 0;
+    records[at + 9] = nowMs;
+    this.#written = (written + 1) | 0;
+    Atomics.store(this.#positions, WRITTEN, this.#written);
+    return true;
+  }
+}
+
+/** The other end of a {@link ReportWriter}. */
+export class ReportReader {
+  readonly memory: SharedArrayBuffer = new SharedArrayBuffer(POSITIONS_BYTES + RECORDS_MAX * FIELDS * 8);
+  readonly #positions: Int32Array = new Int32Array(this.memory, 0, 2);
+  readonly #records: Float64Array = new Float64Array(this.memory, POSITIONS_BYTES);
+  readonly #facts: Facts = new Facts();
+
+  /** Passes on what was told since; `witnessOf` finds who learns for that lease, or undefined. */
+  drain(witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
+    const written = Atomics.load(this.#positions, WRITTEN);
+    for (let read = this.#positions[READ]!; read !== written; read = (read + 1) | 0) {
+      this.#tell(((read >>> 0) % RECORDS_MAX) * FIELDS, witnessOf);
+      Atomics.store(this.#positions, READ, (read + 1) | 0);
+    }
+  }
+
+  #tell(at: number, witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
+    const records = this.#records;
+    const facts = this.#facts;
+    facts.slot = records[at + 1]!;
+    facts.generation = records[at + 2]!;
+    facts.units = records[at + 3]!;
+    facts.bookedAtMs = records[at + 4]!;
+    facts.firstByteMs = records[at + 5]!;
+    facts.why = REASONS[records[at + 6]!]!;
+    const nowMs = records[at + 9]!;
+    const witness = witnessOf(facts);
+    if (records[at] === STARTED) return witness?.started(facts, nowMs);
+    const detail = { retryAfterMs: records[at + 7]!, isUnreachable: records[at + 8] === 1 };
+    witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
+  }
+}
+
+class Facts implements LeaseFacts {
+  slot = 0;
+  generation = 0;
+  units = 1;
+  bookedAtMs = 0;
+  firstByteMs = -1;
+  why: PickReason = "policy";
+}
+
+const WRITTEN = 0;
+const READ = 1;
+const POSITIONS_BYTES = 8;
+const FIELDS = 10;
+/** A power of two, so that positions may wrap: some tenths of a second at full speed. */
+const RECORDS_MAX = 8_192;
+const STARTED = -1;
+const OUTCOMES: readonly Outcome[] = [
+  "ok",
+  "backend_error",
+  "backend_overload",
+  "timeout",
+  "client_abort",
+  "cancelled",
+];
+const REASONS: readonly PickReason[] = ["policy", "session", "trial"];

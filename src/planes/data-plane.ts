@@ -1,0 +1,127 @@
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../core/kit/clock.ts";
+import type { Random } from "../core/kit/random.ts";
+import type { Desk } from "../core/desk.ts";
+import { WORK_CLASSES } from "../core/work.ts";
+import type { Deadlines } from "../http1/deadlines.ts";
+import { DEFAULT_LIMITS } from "../http1/limits.ts";
+import { AccessLog, type LogWriter } from "../proxy/access-log.ts";
+import type { Plan } from "../proxy/context.ts";
+import type { PoolTraffic } from "../proxy/pool-traffic.ts";
+import { Proxy, type ProxySettings } from "../proxy/proxy.ts";
+import { RequestIds } from "../proxy/request-id.ts";
+import { type Route, sortRoutes } from "../proxy/route.ts";
+import type { PlaneCounts } from "./plane.ts";
+import { Traffic } from "./traffic.ts";
+
+/** All that carries requests in one thread: listeners, routes, the traffic of each pool, the access log. */
+export class DataPlane {
+  readonly proxy: Proxy;
+  readonly #kit: DataPlaneKit;
+  readonly #accessLog: AccessLog;
+  readonly #traffic: Map<string, Traffic> = new Map();
+
+  /** Throws the system's error when the access log can not be opened. */
+  constructor(config: Config, kit: DataPlaneKit) {
+    const { clock, random, deadlines, pseudonym } = kit;
+    this.#kit = kit;
+    this.#accessLog = new AccessLog(config.accessLog, kit.writeStdout);
+    const counts = { unrouted: 0, malformed: 0 };
+    const plan = { routes: [], bodyBytesMax: 0 };
+    const shared = { clock, random, deadlines, pseudonym, accessLog: this.#accessLog };
+    this.proxy = new Proxy({ ...shared, ...counts, plan, ids: new RequestIds() }, settingsOf(config, kit));
+  }
+
+  /** The traffic of every pool, by name. */
+  get traffic(): ReadonlyMap<string, Traffic> {
+    return this.#traffic;
+  }
+
+  /**
+   * Requests go by this from now on. `desks` has one for each pool; `update` makes the endpoints of a pool
+   * known to its desk, once the connections to them can be made.
+   */
+  apply(
+    config: Config,
+    sessionKeys: readonly string[],
+    deskOf: (pool: string) => Desk,
+    update: (pool: string) => void,
+  ): void {
+    const names = new Set(config.pools.map(({ name }) => name));
+    const pools = new Map<string, PoolTraffic>();
+    for (const pool of config.pools) {
+      const desk = deskOf(pool.name);
+      let traffic = this.#traffic.get(pool.name);
+      if (traffic === undefined) {
+        traffic = new Traffic(desk, this.#kit.deadlines, this.#kit.threads);
+        this.#traffic.set(pool.name, traffic);
+      }
+      traffic.prepare(pool);
+      update(pool.name);
+      pools.set(pool.name, traffic.apply(pool, sessionKeys));
+    }
+    this.proxy.apply(planOf(config, pools), settingsOf(config, this.#kit));
+    for (const [name, traffic] of this.#traffic) {
+      if (names.has(name)) continue;
+      traffic.close();
+      this.#traffic.delete(name);
+    }
+  }
+
+  counts(): Omit<PlaneCounts, "lateSettles"> {
+    return {
+      clientConnections: this.proxy.connections,
+      unrouted: this.proxy.context.unrouted,
+      malformed: this.proxy.context.malformed,
+      accessLogDropped: this.#accessLog.dropped,
+    };
+  }
+
+  reopenLogs(): void {
+    this.#accessLog.reopen();
+  }
+
+  async close(): Promise<void> {
+    for (const traffic of this.#traffic.values()) traffic.close();
+    await this.#accessLog.close();
+  }
+}
+
+/** What a data plane is made of. */
+export interface DataPlaneKit {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: Deadlines;
+  /** Our name in Via, the same for all threads. */
+  readonly pseudonym: string;
+  /** How many data planes share the work. */
+  readonly threads: number;
+  /** Where lines for the standard output go; absent: there. */
+  readonly writeStdout?: LogWriter;
+}
+
+function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan {
+  const routes = config.routes.map((spec): Route => {
+    const labels = Object.keys(spec.labels).length === 0 ? null : spec.labels;
+    const name = `${spec.match.host ?? ""}${spec.match.path}`;
+    return {
+      spec,
+      traffic: traffic.get(spec.pool)!,
+      labels,
+      classIndex: WORK_CLASSES.indexOf(spec.class),
+      name,
+    };
+  });
+  return { routes: sortRoutes(routes), bodyBytesMax: config.limits.bodyBytesMax };
+}
+
+function settingsOf({ limits }: Config, { threads }: DataPlaneKit): ProxySettings {
+  const { headerBytesMax, headerCountMax, uriBytesMax, connectionsMax } = limits;
+  const { headerTimeoutMs: headerMs, keepAliveMs, bodyProgressMs: progressMs } = limits;
+  return {
+    limits: { ...DEFAULT_LIMITS, headerBytesMax, headerCountMax, uriBytesMax },
+    timeouts: { headerMs, keepAliveMs, progressMs },
+    // The kernel spreads connections over the threads: about evenly, not exactly.
+    connectionsMax: Math.ceil(connectionsMax / threads),
+  };
+}

@@ -1,0 +1,204 @@
+// The program of one data thread: a data plane with desks of its own, on the ledger of all.
+import { randomBytes } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import type { PoolConfig } from "../config/config.ts";
+import { Desk } from "../core/desk.ts";
+import { Endpoint } from "../core/endpoint.ts";
+import { EndpointHealth } from "../core/health/endpoint-health.ts";
+import { Outlier } from "../core/health/outlier.ts";
+import { OUTLIER_OFF } from "../core/caretaker.ts";
+import type { Clock } from "../core/kit/clock.ts";
+import { Random } from "../core/kit/random.ts";
+import { Ledger } from "../core/ledger.ts";
+import { createPolicy } from "../core/policies/create.ts";
+import { Roster } from "../core/roster.ts";
+import { Doorbells } from "../core/sharing/doorbells.ts";
+import { ReportWriter } from "../core/sharing/report-ring.ts";
+import { WaitBoard } from "../core/sharing/wait-board.ts";
+import { EvenerError } from "../errors.ts";
+import { Deadlines } from "../http1/deadlines.ts";
+import { DataPlane } from "./data-plane.ts";
+import { deskOptions } from "./desk-options.ts";
+import type { NumberedRequest, ThreadMessage, ThreadPlan, ThreadRequest, ThreadSetup } from "./messages.ts";
+
+class DataThread {
+  readonly #setup: ThreadSetup;
+  readonly #clock: Clock;
+  readonly #random: Random = new Random(randomBytes(4).readUInt32LE(0));
+  readonly #ledger: Ledger;
+  readonly #bells: Doorbells;
+  readonly #reports: ReportWriter;
+  readonly #deadlines: Deadlines = new Deadlines();
+  readonly #plane: DataPlane;
+  readonly #desks: Map<string, ThreadDesk> = new Map();
+
+  constructor(setup: ThreadSetup) {
+    this.#setup = setup;
+    const aheadMs = beganAtMs() - setup.clockBeganAtMs;
+    this.#clock = { nowMs: () => performance.now() + aheadMs };
+    this.#ledger = Ledger.open(setup.ledger, setup.thread);
+    this.#bells = new Doorbells(setup.bells);
+    this.#reports = new ReportWriter(setup.reports, this.#ledger);
+    this.#plane = new DataPlane(setup.plan.config, {
+      clock: this.#clock,
+      random: this.#random,
+      deadlines: this.#deadlines,
+      pseudonym: setup.pseudonym,
+      threads: setup.threads,
+      writeStdout,
+    });
+    this.#apply(setup.plan);
+    setInterval(() => this.#tend(), TEND_MS);
+    setInterval(() => this.#tell(), TELL_MS);
+    void this.#answerBell();
+  }
+
+  async do(request: ThreadRequest): Promise<unknown> {
+    switch (request.do) {
+      case "apply":
+        return this.#apply(request.plan);
+      case "listen":
+        await this.#plane.proxy.listen(request.binds, this.#setup.threads > 1);
+        return this.#plane.proxy.addresses();
+      case "drain":
+        return this.#plane.proxy.drain(request.timeoutMs);
+      case "reopenLogs":
+        return this.#plane.reopenLogs();
+      case "close":
+        await this.#plane.close();
+        return this.#tell();
+    }
+  }
+
+  #apply({ config, sessionKeys, pools }: ThreadPlan): void {
+    const byName = new Map(pools.map((pool) => [pool.name, pool]));
+    for (const pool of config.pools) this.#configure(pool, byName.get(pool.name)!.board);
+    this.#plane.apply(
+      config,
+      sessionKeys,
+      (name) => this.#desks.get(name)!.desk,
+      (name) => this.#desks.get(name)!.update(byName.get(name)!.endpoints.map(toEndpoint)),
+    );
+    for (const [name, { desk }] of this.#desks) {
+      if (byName.has(name)) continue;
+      desk.dismiss("no_endpoint");
+      this.#desks.delete(name);
+    }
+  }
+
+  #configure(config: PoolConfig, board: ThreadPlan["pools"][number]["board"]): void {
+    let desk = this.#desks.get(config.name);
+    if (desk === undefined) {
+      const { thread } = this.#setup;
+      const turnstile = new WaitBoard(board, thread, this.#bells);
+      const shared = { ledger: this.#ledger, clock: this.#clock, witness: this.#reports, turnstile, thread };
+      desk = new ThreadDesk(config, shared, this.#random);
+      this.#desks.set(config.name, desk);
+    }
+    desk.configure(config);
+  }
+
+  #tend(): void {
+    for (const { desk } of this.#desks.values()) desk.tend();
+  }
+
+  /** Whoever waits here may be served: another thread has made room. */
+  async #answerBell(): Promise<void> {
+    const { thread } = this.#setup;
+    for (let count = this.#bells.count(thread); ; count = this.#bells.count(thread)) {
+      await this.#bells.heard(thread, count);
+      for (const { desk } of this.#desks.values()) desk.serve();
+    }
+  }
+
+  #tell(): void {
+    const pools = [...this.#plane.traffic].map(([name, { stats }]) => [name, stats.takeNews()] as const);
+    const counts = { ...this.#plane.counts(), lateSettles: this.#ledger.lateSettles };
+    say({ kind: "figures", figures: { counts, pools } });
+  }
+}
+
+/** A desk, and what it is made of anew when the configuration changes. */
+class ThreadDesk {
+  readonly desk: Desk;
+  readonly #ledger: Ledger;
+  readonly #random: Random;
+  #config: PoolConfig;
+  #known: Map<number, Endpoint> = new Map();
+
+  constructor(config: PoolConfig, shared: SharedParts, random: Random) {
+    this.#config = config;
+    this.#ledger = shared.ledger;
+    this.#random = random;
+    const options = deskOptions(config);
+    const policy = this.#policy(config);
+    this.desk = new Desk({ ...shared, name: config.name, roster: new Roster(), policy, options });
+  }
+
+  configure(config: PoolConfig): void {
+    const isSamePolicy = JSON.stringify(config.policy) === JSON.stringify(this.#config.policy);
+    this.desk.configureDesk(deskOptions(config), isSamePolicy ? null : this.#policy(config));
+    this.#config = config;
+  }
+
+  /** Those that stay remain the same objects: leases point to them. */
+  update(endpoints: readonly Endpoint[]): void {
+    const next = endpoints.map((endpoint) => {
+      const known = this.#known.get(endpoint.slot);
+      if (known === undefined || known.generation !== endpoint.generation) {
+        this.desk.joined(endpoint);
+        return endpoint;
+      }
+      known.spec = endpoint.spec;
+      return known;
+    });
+    this.#known = new Map(next.map((endpoint) => [endpoint.slot, endpoint]));
+    this.desk.roster.set(next);
+    this.desk.rosterChanged();
+  }
+
+  #policy({ policy }: PoolConfig): ReturnType<typeof createPolicy> {
+    const kit = { random: this.#random.split(2), slotsMax: this.#ledger.slotsMax };
+    return createPolicy(policy.name, kit, policy.options);
+  }
+}
+
+type SharedParts = Omit<ConstructorParameters<typeof Desk>[0], "name" | "roster" | "policy" | "options">;
+
+/** An endpoint as data threads know it; how it is, is judged in the main thread alone. */
+function toEndpoint({ spec, slot, generation }: ThreadPlan["pools"][number]["endpoints"][number]): Endpoint {
+  return new Endpoint(spec, slot, generation, new EndpointHealth(new Outlier(OUTLIER_OFF, NO_DICE)));
+}
+
+/** When this thread's `performance.now` was 0, on the clock of the whole system. */
+function beganAtMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
+
+function say(message: ThreadMessage): void {
+  parentPort!.postMessage(message);
+}
+
+/** Lines are whole only where one thread writes them: the main one does. */
+function writeStdout(bytes: Uint8Array, done: () => void): void {
+  waiting.push(done);
+  say({ kind: "log", bytes: bytes.slice() });
+}
+
+const waiting: (() => void)[] = [];
+const NO_DICE = new Random(1);
+const TEND_MS = 100;
+const TELL_MS = 500;
+
+const thread = new DataThread(workerData as ThreadSetup);
+parentPort!.on("message", (message: NumberedRequest | "logged") => {
+  if (message === "logged") return waiting.shift()?.();
+  const { number, request } = message;
+  void thread.do(request).then(
+    (value) => say({ kind: "done", number, value }),
+    (error: Error) => {
+      const code = error instanceof EvenerError ? error.code : "EVENER_INTERNAL";
+      say({ kind: "failed", number, code, message: error.message });
+    },
+  );
+});

@@ -1,0 +1,65 @@
+import type { BindConfig, Config } from "../config/config.ts";
+import type { EndpointSpec } from "../core/endpoint.ts";
+import type { LedgerStorage } from "../core/ledger-storage.ts";
+import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
+import type { PoolStatsData } from "../proxy/pool-stats.ts";
+import type { PlaneCounts } from "./plane.ts";
+
+/** What a data thread is born with. */
+export interface ThreadSetup {
+  /** Number of the thread, 1 to `threads`; 0 is the main thread. */
+  readonly thread: number;
+  readonly threads: number;
+  readonly ledger: LedgerStorage;
+  readonly bells: SharedArrayBuffer;
+  readonly reports: SharedArrayBuffer;
+  /** The system's monotonic time at which the main thread's clock began, milliseconds. */
+  readonly clockBeganAtMs: number;
+  readonly pseudonym: string;
+  readonly plan: ThreadPlan;
+}
+
+/** A configuration and the pools that stand for it, as they are posted to data threads. */
+export interface ThreadPlan {
+  readonly config: Config;
+  readonly sessionKeys: readonly string[];
+  readonly pools: readonly ThreadPool[];
+}
+
+/** One pool of a plan. */
+export interface ThreadPool {
+  readonly name: string;
+  readonly board: WaitBoardMemory;
+  readonly endpoints: readonly { spec: EndpointSpec; slot: number; generation: number }[];
+}
+
+/** What a data thread is asked to do; it answers each with a {@link ThreadAnswer} of the same number. */
+export type ThreadRequest =
+  | { readonly do: "apply"; readonly plan: ThreadPlan }
+  | { readonly do: "listen"; readonly binds: readonly BindConfig[] }
+  | { readonly do: "drain"; readonly timeoutMs: number }
+  | { readonly do: "reopenLogs" }
+  | { readonly do: "close" };
+
+/** A request, and the number of its answer. */
+export interface NumberedRequest {
+  readonly number: number;
+  readonly request: ThreadRequest;
+}
+
+/** What a data thread says. */
+export type ThreadMessage =
+  | ThreadAnswer
+  | { readonly kind: "figures"; readonly figures: ThreadFigures }
+  /** Lines for the standard output, which only one thread may write to; answered by `logged`. */
+  | { readonly kind: "log"; readonly bytes: Uint8Array };
+
+export type ThreadAnswer =
+  | { readonly kind: "done"; readonly number: number; readonly value: unknown }
+  | { readonly kind: "failed"; readonly number: number; readonly code: string; readonly message: string };
+
+/** What a data thread has counted. */
+export interface ThreadFigures {
+  readonly counts: PlaneCounts;
+  readonly pools: readonly (readonly [string, PoolStatsData])[];
+}

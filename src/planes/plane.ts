@@ -1,0 +1,38 @@
+import type { BindConfig, Config } from "../config/config.ts";
+import type { Pool } from "../core/pool.ts";
+import type { PoolStats } from "../proxy/pool-stats.ts";
+
+/** What carries the requests: the main thread itself, or data threads. */
+export interface Plane {
+  /** Requests go by this from now on. Rejects when a data thread can not be reached. */
+  apply(change: PlaneChange): Promise<void>;
+  /** Opens and closes listeners until exactly these are open. Rejects with EVENER_LISTEN_FAILED. */
+  listen(binds: readonly BindConfig[]): Promise<void>;
+  /** The addresses that are listened on; the port is the real one where 0 was asked for. */
+  addresses(): { host: string; port: number }[];
+  /** Stops accepting, lets requests finish for `timeoutMs`, then ends the rest; true when none was cut. */
+  drain(timeoutMs: number): Promise<boolean>;
+  close(): Promise<void>;
+  reopenLogs(): void;
+  counts(): PlaneCounts;
+  /** What was counted of one pool's requests. */
+  stats(pool: string): PoolStats;
+}
+
+/** A configuration, with the pools that stand for it in the main thread. */
+export interface PlaneChange {
+  readonly config: Config;
+  readonly sessionKeys: readonly string[];
+  readonly pools: ReadonlyMap<string, Pool>;
+  /** Makes the endpoints of that pool what the configuration says: once they can be connected to. */
+  readonly update: (pool: string) => void;
+}
+
+/** Counts of a whole plane. */
+export interface PlaneCounts {
+  readonly clientConnections: number;
+  readonly unrouted: number;
+  readonly malformed: number;
+  readonly accessLogDropped: number;
+  readonly lateSettles: number;
+}

@@ -1,0 +1,83 @@
+import type { BackendConfig, PoolConfig } from "../config/config.ts";
+import { parseKeySpec } from "../config/key-spec.ts";
+import { RetryBudget } from "../core/admission/retry-budget.ts";
+import type { Desk } from "../core/desk.ts";
+import type { Deadlines } from "../http1/deadlines.ts";
+import { DEFAULT_LIMITS } from "../http1/limits.ts";
+import { PoolStats } from "../proxy/pool-stats.ts";
+import type { PoolTraffic } from "../proxy/pool-traffic.ts";
+import { SessionCookies } from "../proxy/session-cookie.ts";
+import { Upstreams, type UpstreamTarget } from "../proxy/upstream-pool.ts";
+
+/**
+ * One pool as one thread carries its requests: connections, sessions, budget and figures around a desk. Kept
+ * up to date by diffs: what stays keeps its connections and counts.
+ */
+export class Traffic {
+  readonly stats: PoolStats = new PoolStats();
+  readonly desk: Desk;
+  readonly #upstreams: Upstreams;
+  readonly #threads: number;
+  #retry: PoolConfig["retry"] = null;
+  #budget: RetryBudget | null = null;
+
+  /** `threads`: how many carry the requests of this pool. */
+  constructor(desk: Desk, deadlines: Deadlines, threads: number) {
+    this.desk = desk;
+    this.#threads = threads;
+    this.#upstreams = new Upstreams(DEFAULT_LIMITS, deadlines);
+  }
+
+  /** To be called before the desk learns of new endpoints: whoever waits is given work at once. */
+  prepare(config: PoolConfig): void {
+    this.#upstreams.update(
+      new Map(config.backends.map((backend) => [backend.id, toTarget(backend, config)])),
+    );
+  }
+
+  /** The pool as requests see it from now on. */
+  apply(config: PoolConfig, sessionKeys: readonly string[]): PoolTraffic {
+    this.stats.keepOnly(new Set(config.backends.map(({ id }) => id)));
+    this.#renewBudget(config.retry);
+    const { session, policy, name } = config;
+    const isCookie = session?.key.from === "session_cookie";
+    const cookies = isCookie
+      ? new SessionCookies(session.cookieName, name, session.ttlMs, sessionKeys)
+      : null;
+    const tags = config.backends.flatMap(({ id }) =>
+      (cookies?.tagsOf(id) ?? []).map((tag) => [tag, id] as const),
+    );
+    return {
+      name,
+      pool: this.desk,
+      upstreams: this.#upstreams,
+      stats: this.stats,
+      hashKey: policy.name === "hash" ? parseKeySpec(String(policy.options.key)) : null,
+      sessionKey: session === null || isCookie ? null : session.key,
+      cookies,
+      idByTag: new Map(tags),
+      retry: config.retry,
+      budget: this.#budget,
+      timeouts: config.timeouts,
+    };
+  }
+
+  close(): void {
+    this.#upstreams.close();
+  }
+
+  /** It begins anew when its rules change; it holds nothing that would be missed. */
+  #renewBudget(retry: PoolConfig["retry"]): void {
+    if (JSON.stringify(retry) === JSON.stringify(this.#retry)) return;
+    this.#retry = retry;
+    // Each thread has its part of what is always allowed; the share is of its own requests.
+    const perSecondMin = (retry?.budgetPerSecondMin ?? 0) / this.#threads;
+    this.#budget = retry === null ? null : new RetryBudget(retry.budgetShare, perSecondMin);
+  }
+}
+
+function toTarget(backend: BackendConfig, config: PoolConfig): UpstreamTarget {
+  const { host, port, headers } = backend;
+  const { idleMax, idleMs } = config.connections;
+  return { host, port, headers, idleMax, idleMs, connectTimeoutMs: config.timeouts.connectMs };
+}
