@@ -1,7 +1,7 @@
 import net from "node:net";
 import { EvenerError } from "../errors.ts";
-import type { Http1Limits } from "../http1/limits.ts";
 import type { ServerTimeouts } from "../http1/deadlines.ts";
+import type { Http1Limits } from "../http1/limits.ts";
 import { ServerConnection } from "../http1/server.ts";
 import { acceptTransport } from "../http1/socket-transport.ts";
 import type { Plan, ProxyContext } from "./context.ts";
