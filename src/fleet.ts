@@ -12,6 +12,7 @@ import type { BackendConfig, PoolConfig } from "./config/config.ts";
 import { parseKeySpec } from "./config/key-spec.ts";
 import type { Deadlines } from "./http1/deadlines.ts";
 import { DEFAULT_LIMITS } from "./http1/limits.ts";
+import { proxyHeader } from "./http1/proxy-protocol.ts";
 import { PoolStats } from "./proxy/pool-stats.ts";
 import type { PoolTraffic } from "./proxy/pool-traffic.ts";
 import { SessionCookies } from "./proxy/session-cookie.ts";
@@ -124,7 +125,7 @@ export class Group {
     );
     this.pool.update(config.backends.map(toSpec));
     this.stats.keepOnly(new Set(config.backends.map(({ id }) => id)));
-    const probed = config.backends.map(toProbe);
+    const probed = config.backends.map((backend) => toProbe(backend, config));
     this.#prober?.update(probed);
     this.#agents?.update(probed);
     return this.#traffic(config, sessionKeys);
@@ -196,11 +197,13 @@ function toSpec(backend: BackendConfig): ReturnType<typeof endpointSpec> {
 function toTarget(backend: BackendConfig, config: PoolConfig): UpstreamTarget {
   const { host, port, headers } = backend;
   const { idleMax, idleMs } = config.connections;
-  return { host, port, headers, idleMax, idleMs, connectTimeoutMs: config.timeouts.connectMs };
+  const { proxyProtocol } = config;
+  return { host, port, headers, idleMax, idleMs, connectTimeoutMs: config.timeouts.connectMs, proxyProtocol };
 }
 
-function toProbe({ id, host, port, headers }: BackendConfig): ProbeTarget {
-  return { id, host, port, headers };
+function toProbe({ id, host, port, headers }: BackendConfig, { proxyProtocol }: PoolConfig): ProbeTarget {
+  // A probe comes from ourselves, and says so.
+  return { id, host, port, headers, preface: proxyProtocol === null ? "" : proxyHeader(proxyProtocol, null) };
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -7,6 +7,7 @@ import type { Config } from "./config/config.ts";
 import { diffPools } from "./config/diff.ts";
 import type { PoolEvent } from "./core/events.ts";
 import type { Clock } from "./core/kit/clock.ts";
+import { IpRanges } from "./core/kit/ip-address.ts";
 import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
 import { WORK_CLASSES } from "./core/work.ts";
@@ -38,6 +39,7 @@ export class Server {
   #config: Config;
   #admin: Admin | null = null;
   #isReady = false;
+  #refusalLoggedAtMs = Number.NEGATIVE_INFINITY;
 
   private constructor(config: Config, log: Logger) {
     this.#config = config;
@@ -56,6 +58,8 @@ export class Server {
         pseudonym: `evener-${randomBytes(4).toString("hex")}`,
         unrouted: 0,
         malformed: 0,
+        refusedPrefaces: 0,
+        onPrefaceRefused: (address, reason) => this.#noteRefusal(address, reason),
       },
       settingsOf(config),
     );
@@ -151,12 +155,21 @@ export class Server {
         clientConnections: this.proxy.connections,
         unrouted: this.proxy.context.unrouted,
         malformed: this.proxy.context.malformed,
+        refusedPrefaces: this.proxy.context.refusedPrefaces,
         accessLogDropped: this.#accessLog.dropped,
         lateSettles: this.#ledger.lateSettles,
         startedAtWallMs: this.#startedAtWallMs,
         endReasons: END_REASONS,
       }),
     };
+  }
+
+  /** Rarely: whoever may connect could fill the log with it. The metric counts them all. */
+  #noteRefusal(address: string, reason: string): void {
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#refusalLoggedAtMs < REFUSAL_LOG_MS) return;
+    this.#refusalLoggedAtMs = nowMs;
+    this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
   }
 
   #noteEvent(event: PoolEvent): void {
@@ -168,6 +181,8 @@ export class Server {
 }
 
 const TEND_EVERY_MS = 100;
+/** Between two lines of the log about connections that were closed for their PROXY header. */
+const REFUSAL_LOG_MS = 10_000;
 
 function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan {
   const routes = config.routes.map((spec): Route => {
@@ -184,12 +199,13 @@ function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan
   return { routes: sortRoutes(routes), bodyBytesMax: config.limits.bodyBytesMax };
 }
 
-function settingsOf({ limits }: Config): ProxySettings {
+function settingsOf({ limits, trustedProxies, forwardedHeaders }: Config): ProxySettings {
   const { headerBytesMax, headerCountMax, uriBytesMax, connectionsMax } = limits;
   const { headerTimeoutMs: headerMs, keepAliveMs, bodyProgressMs: progressMs } = limits;
   return {
     limits: { ...DEFAULT_LIMITS, headerBytesMax, headerCountMax, uriBytesMax },
     timeouts: { headerMs, keepAliveMs, progressMs },
     connectionsMax,
+    trust: { trusted: new IpRanges(trustedProxies), forwardedFields: forwardedHeaders },
   };
 }
