@@ -11,6 +11,7 @@ import { Pool } from "./core/pool.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "./core/pool-options.ts";
 import type { Turnstile } from "./core/sharing/turnstile.ts";
 import type { BackendConfig, PoolConfig } from "./config/config.ts";
+import { proxyHeader } from "./http1/proxy-protocol.ts";
 import { AgentChecker } from "./signals/agent-check.ts";
 import { Prober, type ProbeTarget } from "./signals/prober.ts";
 
@@ -126,7 +127,7 @@ export class Group {
   update(): void {
     const { backends } = this.#config;
     this.pool.update(backends.map(toSpec));
-    const probed = backends.map(toProbe);
+    const probed = backends.map((backend) => toProbe(backend, this.#config));
     this.#prober?.update(probed);
     this.#agents?.update(probed);
   }
@@ -168,8 +169,9 @@ function toSpec(backend: BackendConfig): ReturnType<typeof endpointSpec> {
   return endpointSpec(`${host}:${backend.port}`, { id, weight, limit, priority, labels });
 }
 
-function toProbe({ id, host, port, headers }: BackendConfig): ProbeTarget {
-  return { id, host, port, headers };
+function toProbe({ id, host, port, headers }: BackendConfig, { proxyProtocol }: PoolConfig): ProbeTarget {
+  // A probe comes from ourselves, and says so.
+  return { id, host, port, headers, preface: proxyProtocol === null ? "" : proxyHeader(proxyProtocol, null) };
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -13,7 +13,7 @@ import { Ledger } from "./core/ledger.ts";
 import { Fleet } from "./fleet.ts";
 import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
-import type { Plane } from "./planes/plane.ts";
+import type { Plane, PlaneCounts } from "./planes/plane.ts";
 import { DataThreads } from "./planes/data-threads.ts";
 import { END_REASONS } from "./proxy/pool-stats.ts";
 import { keptSessionKey } from "./state.ts";
@@ -44,7 +44,16 @@ export class Server {
     const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
     const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym };
     const onThreadDeath = (reason: string, evidence: string): void => this.#noteDeath(reason, evidence);
-    const dataKit = { count: threads, ledger, clock: this.#clock, pseudonym, onThreadDeath };
+    const onPrefaceRefused = (address: string, reason: string): void =>
+      this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
+    const dataKit = {
+      count: threads,
+      ledger,
+      clock: this.#clock,
+      pseudonym,
+      onThreadDeath,
+      onPrefaceRefused,
+    };
     const dataThreads = threads === 0 ? null : new DataThreads(dataKit);
     this.fleet = new Fleet({
       ledger,
@@ -54,7 +63,7 @@ export class Server {
       turnstileOf: (pool) => dataThreads?.boardOf(pool),
     });
     dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
-    this.#plane = dataThreads ?? new LocalPlane(config, ledger, { ...shared, threads: 1 });
+    this.#plane = dataThreads ?? new LocalPlane(config, ledger, { ...shared, threads: 1, onPrefaceRefused });
     this.#tending = setInterval(() => this.fleet.tend(), TEND_EVERY_MS);
   }
 
@@ -82,9 +91,14 @@ export class Server {
     return this.#plane.addresses();
   }
 
+  /** What was counted of all requests and connections. */
+  counts(): PlaneCounts {
+    return this.#plane.counts();
+  }
+
   /** Client connections now. */
   get connections(): number {
-    return this.#plane.counts().clientConnections;
+    return this.counts().clientConnections;
   }
 
   /** Where the admin listener is, or null. */

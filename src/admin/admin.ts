@@ -1,8 +1,7 @@
 import net from "node:net";
 import { EvenerError } from "../errors.ts";
-import type { Deadlines } from "../http1/deadlines.ts";
+import type { Deadlines, ServerTimeouts } from "../http1/deadlines.ts";
 import { type Http1Limits, DEFAULT_LIMITS } from "../http1/limits.ts";
-import type { ServerTimeouts } from "../http1/deadlines.ts";
 import { ServerConnection } from "../http1/server.ts";
 import { acceptTransport } from "../http1/socket-transport.ts";
 import { AccessRule, isLoopback, tokenRequired } from "./access.ts";

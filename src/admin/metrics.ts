@@ -78,6 +78,12 @@ function writeProcess(text: MetricsText, source: AdminSource): void {
   write("evener_unrouted_total", "counter", "Requests that no route took.", figures.unrouted);
   write("evener_malformed_total", "counter", "Requests that were not valid HTTP.", figures.malformed);
   write(
+    "evener_proxy_protocol_refused_total",
+    "counter",
+    "Connections closed for want of a valid PROXY header from a trusted peer.",
+    figures.refusedPrefaces,
+  );
+  write(
     "evener_access_log_dropped_total",
     "counter",
     "Lines of the access log that were dropped.",

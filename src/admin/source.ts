@@ -55,6 +55,8 @@ export interface ProcessFigures {
   readonly unrouted: number;
   /** Requests that were not valid HTTP. */
   readonly malformed: number;
+  /** Connections closed because their PROXY header was missing, not valid or not from a trusted peer. */
+  readonly refusedPrefaces: number;
   /** Lines of the access log that were dropped because its receiver was too slow. */
   readonly accessLogDropped: number;
   readonly lateSettles: number;

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 
+import { type IpRange, ipRangeText, parseIpRange } from "../core/kit/ip-address.ts";
 import type { BindConfig } from "./config.ts";
 import { scalar, Wrong, wrong } from "./scalars.ts";
 
@@ -17,6 +18,17 @@ export function backendUrl(): z.ZodType<BackendAddress> {
   return scalar("URL", { type: "string" }, (value) => {
     if (typeof value === "string") return parseBackendUrl(value);
     return wrong(value, "a URL", "http://10.0.0.1:8000");
+  });
+}
+
+/** An address or a range of them, in CIDR notation. */
+export function ipRange(): z.ZodType<IpRange> {
+  return scalar("address or CIDR range", { type: "string" }, (value) => {
+    const parsed = typeof value === "string" ? parseIpRange(value) : null;
+    if (parsed === null)
+      return wrong(value, "an address or a CIDR range", "10.0.0.0/8, 192.0.2.7 or fd00::/8");
+    if (parsed.isExact) return parsed.range;
+    return new Wrong(`${String(value)} has bits behind its prefix; write ${ipRangeText(parsed.range)}`);
   });
 }
 

@@ -1,9 +1,15 @@
+import type { IpRange } from "../core/kit/ip-address.ts";
+
 /**
  * The configuration as the rest of the product reads it: every default filled in, numbers with their unit
  * last.
  */
 export interface Config {
-  readonly listeners: readonly BindConfig[];
+  readonly listeners: readonly ListenerConfig[];
+  /** Peers whose forwarding fields and PROXY headers are believed; IPv4 ranges as IPv4-mapped ones. */
+  readonly trustedProxies: readonly IpRange[];
+  /** Which fields tell backends who asked. */
+  readonly forwardedHeaders: "x_forwarded" | "forwarded" | "both" | "off";
   readonly threads: ThreadsConfig;
   readonly accessLog: AccessLogConfig;
   readonly logLevel: LogLevel;
@@ -29,6 +35,12 @@ export interface BindConfig {
   readonly host: string;
   /** 0..65535; 0 = any free port. */
   readonly port: number;
+}
+
+/** A listener, and what is spoken there before HTTP. */
+export interface ListenerConfig extends BindConfig {
+  /** Every connection begins with a PROXY header (v1 or v2) of a trusted proxy. */
+  readonly proxyProtocol: boolean;
 }
 
 export type AccessLogConfig =
@@ -99,6 +111,8 @@ export interface PoolConfig {
   /** When a lower priority group takes over: all above are down, or all above are down or full. */
   readonly failover: "down" | "full";
   readonly connections: ConnectionsConfig;
+  /** The version of the PROXY header that begins every connection to its backends; null = none. */
+  readonly proxyProtocol: "v1" | "v2" | null;
 }
 
 /** A policy of the menu with its options. */

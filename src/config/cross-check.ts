@@ -7,7 +7,7 @@ import { didYouMean } from "./suggest.ts";
  * in one block hears about these too.
  */
 export function crossCheck(file: Readonly<Record<string, unknown>>): Finding[] {
-  return [...checkListeners(file), ...checkPools(file), ...checkRoutes(file)];
+  return [...checkListeners(file), ...checkTrust(file), ...checkPools(file), ...checkRoutes(file)];
 }
 
 type File = Readonly<Record<string, unknown>>;
@@ -19,6 +19,17 @@ function checkListeners({ listen, listeners }: File): Finding[] {
   if (listen === undefined || listeners === undefined) return [];
   const message = `is short for "listeners", which is there too; move it into "listeners"`;
   return [{ path: ["listen"], at: "key", message }];
+}
+
+/** A listener that nobody may connect to is a mistake. */
+function checkTrust({ listeners, trusted_proxies: trusted }: File): Finding[] {
+  if ((Array.isArray(trusted) && trusted.length > 0) || !Array.isArray(listeners)) return [];
+  return listeners.flatMap((listener, index): Finding[] => {
+    const isAsked = isMap(listener) && String(listener["proxy_protocol"]) === "true";
+    if (!isAsked) return [];
+    const message = `needs "trusted_proxies": the addresses of those that send the header`;
+    return [{ path: ["listeners", index, "proxy_protocol"], at: "key", message }];
+  });
 }
 
 function checkPools({ backends, pools }: File): Finding[] {

@@ -1,6 +1,6 @@
 import * as path from "node:path";
 
-import type { Config, PoolConfig, RouteConfig } from "./config.ts";
+import type { Config, ListenerConfig, PoolConfig, RouteConfig } from "./config.ts";
 import { poolSchema } from "./schema-pool.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -16,7 +16,9 @@ export function expand(file: ConfigFile, directory: string): Config {
     pools.unshift({ name: "default", ...defaults, backends: file.backends });
   }
   return {
-    listeners: file.listeners?.map((listener) => listener.bind) ?? [file.listen!],
+    listeners: file.listeners?.map(toListener) ?? [{ ...file.listen!, proxyProtocol: false }],
+    trustedProxies: file.trusted_proxies,
+    forwardedHeaders: file.forwarded_headers,
     threads: file.threads,
     accessLog:
       file.access_log.kind === "file"
@@ -30,6 +32,10 @@ export function expand(file: ConfigFile, directory: string): Config {
     sessionKeys: file.session_keys ?? [],
     limits: file.limits,
   };
+}
+
+function toListener(written: NonNullable<ConfigFile["listeners"]>[number]): ListenerConfig {
+  return { ...written.bind, proxyProtocol: written.proxy_protocol };
 }
 
 /** Without routes everything goes to the only pool, or to the one called `default`. */

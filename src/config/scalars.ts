@@ -47,6 +47,15 @@ export function offOr<T>(schema: z.ZodType<T>): z.ZodType<T | null> {
   return z.union([z.literal("off").transform(() => null), schema]);
 }
 
+/** True or false. */
+export function yesOrNo(): z.ZodType<boolean> {
+  return scalar("true or false", { type: "boolean" }, (value) => {
+    if (value === true || value === "true") return true;
+    if (value === false || value === "false") return false;
+    return wrong(value, "true or false", "true or false");
+  });
+}
+
 /** A number in `[min, max]`. */
 export function number(min: number, max: number): z.ZodType<number> {
   const title = `number, ${min} to ${max}`;

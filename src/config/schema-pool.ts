@@ -38,6 +38,9 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
       .prefault("down")
       .describe("the next priority takes over when all above are `down`, or already when they are `full`"),
     connections: connectionsSchema.prefault({}).describe("kept-alive connections to the backends"),
+    proxy_protocol: offOr(z.enum(["v1", "v2"]))
+      .prefault("off")
+      .describe("begins every connection to a backend with a PROXY header that names the client"),
   })
   .transform((written): UnnamedPool => ({
     policy: written.policy,
@@ -53,6 +56,7 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     timeouts: written.timeouts,
     failover: written.failover,
     connections: written.connections,
+    proxyProtocol: written.proxy_protocol,
   }));
 
 /** A pool whose name is not known yet. */

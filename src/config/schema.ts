@@ -1,19 +1,25 @@
 import * as z from "zod";
 
-import { bind, isLoopback } from "./address.ts";
+import type { IpRange } from "../core/kit/ip-address.ts";
+import { bind, ipRange, isLoopback } from "./address.ts";
 import type { AdminConfig, BindConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
 import { named } from "./maps.ts";
-import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong } from "./scalars.ts";
+import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong, yesOrNo } from "./scalars.ts";
 import { backendList } from "./schema-backend.ts";
 import { poolSchema } from "./schema-pool.ts";
 import { routeSchema } from "./schema-route.ts";
 import { didYouMean } from "./suggest.ts";
 
 const THREADS_MAX = 63;
+/** Each is compared for every connection; lists of whole clouds belong into a firewall. */
+const TRUSTED_MAX = 256;
 const POOL_NAME = /^[A-Za-z0-9][\w.-]{0,62}$/;
 
-const listenerSchema = z.strictObject({
+const listenerSchema: z.ZodType<ListenerWritten> = z.strictObject({
   bind: bind().describe("a port (all addresses) or `host:port`; IPv6 addresses in brackets"),
+  proxy_protocol: yesOrNo()
+    .prefault(false)
+    .describe("every connection begins with a PROXY header (v1 or v2) of one of `trusted_proxies`"),
 });
 
 const adminSchema = z
@@ -74,6 +80,18 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .transform(refuseTwins)
     .optional()
     .describe("where requests come in"),
+  trusted_proxies: z
+    .array(ipRange())
+    .max(TRUSTED_MAX)
+    .prefault([])
+    .describe(
+      "addresses and CIDR ranges whose `X-Forwarded-...`, `Forwarded` and PROXY headers are believed; " +
+        "of everyone else they are dropped",
+    ),
+  forwarded_headers: z
+    .enum(["x_forwarded", "forwarded", "both", "off"])
+    .prefault("x_forwarded")
+    .describe("which headers tell backends who asked: `X-Forwarded-...`, `Forwarded` (RFC 7239), both, none"),
   threads: threads()
     .prefault("auto")
     .describe(
@@ -124,7 +142,9 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
 export interface ConfigFile {
   listen?: BindConfig | undefined;
   backends?: z.infer<ReturnType<typeof backendList>> | undefined;
-  listeners?: { bind: BindConfig }[] | undefined;
+  listeners?: ListenerWritten[] | undefined;
+  trusted_proxies: IpRange[];
+  forwarded_headers: "x_forwarded" | "forwarded" | "both" | "off";
   threads: ThreadsConfig;
   access_log: AccessLogWritten;
   log: { level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" };
@@ -134,6 +154,12 @@ export interface ConfigFile {
   drain: { timeout: number };
   session_keys?: string[] | undefined;
   limits: LimitsConfig;
+}
+
+/** One of `listeners`. */
+export interface ListenerWritten {
+  bind: BindConfig;
+  proxy_protocol: boolean;
 }
 
 /** `path` as written: relative paths start at the configuration file. */
@@ -167,7 +193,7 @@ function accessLog(): z.ZodType<AccessLogWritten> {
   ]);
 }
 
-function refuseTwins(listeners: { bind: BindConfig }[], context: z.RefinementCtx): { bind: BindConfig }[] {
+function refuseTwins(listeners: ListenerWritten[], context: z.RefinementCtx): ListenerWritten[] {
   const seen = new Set<string>();
   for (const [
     index,

@@ -21,6 +21,8 @@ export interface FetchOptions {
   /** A longer body is an error (`ETOOLONG`). */
   readonly bodyBytesMax: number;
   readonly signal?: AbortSignal;
+  /** Goes out first, latin1: a PROXY header. */
+  readonly preface?: string;
 }
 
 /** What came back. Names are lower-case; fields of one name are joined by ", ". */
@@ -36,6 +38,8 @@ export interface TcpCheckOptions {
   readonly port: number;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
+  /** Goes out first, latin1: a PROXY header. */
+  readonly preface?: string;
 }
 
 /** Why a fetch failed: a code of the system (`ECONNREFUSED`, ...) or one of ours. */

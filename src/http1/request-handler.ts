@@ -1,5 +1,9 @@
+import type { Deadlines, ServerTimeouts } from "./deadlines.ts";
 import type { RequestHead } from "./head.ts";
+import type { Http1Limits } from "./limits.ts";
 import type { ParseError } from "./parse-error.ts";
+import type { ServerConnection } from "./server.ts";
+import type { Transport, TransportHandler } from "./transport.ts";
 
 /** Whoever answers the requests of one connection, one after the other. */
 export interface RequestHandler {
@@ -17,4 +21,14 @@ export interface RequestHandler {
   onAbort(error: ParseError | null): void;
   /** A request that can not be understood; the answer must be written now, the connection closes then. */
   onBadRequest(error: ParseError): void;
+}
+
+/** What a connection is made of. */
+export interface ServerConnectionSetup {
+  readonly accept: (handler: TransportHandler) => Transport;
+  readonly createHandler: (connection: ServerConnection) => RequestHandler;
+  readonly limits: Http1Limits;
+  readonly timeouts: ServerTimeouts;
+  readonly deadlines: Deadlines;
+  readonly onClosed: (connection: ServerConnection) => void;
 }

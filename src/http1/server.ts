@@ -3,10 +3,10 @@ import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { BodyDecoder } from "./body.ts";
 import type { Deadlines, ServerTimeouts } from "./deadlines.ts";
 import { Intake } from "./intake.ts";
-import type { Http1Limits } from "./limits.ts";
+import { Lingering } from "./lingering.ts";
 import { HEADER_TIMEOUT, type ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
-import type { RequestHandler } from "./request-handler.ts";
+import type { RequestHandler, ServerConnectionSetup } from "./request-handler.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 /**
@@ -30,6 +30,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   /** Nothing more is taken: the receiver of the body is full, or the answers before are not read. */
   #isHeld = false;
   #discarded = 0;
+  readonly #lingering: Lingering = new Lingering();
   #isHeadTimed = false;
   #clientKeepsAlive = true;
   /** What was waiting to be sent when progress was looked for last. */
@@ -106,7 +107,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   }
 
   onData(bytes: Buffer): void {
-    if (this.#state === "linger") return this.#discard(bytes.length);
+    if (this.#state === "linger") return this.#lingerOn(bytes.length);
     if (this.#intake.isEmpty && !this.#isHeld && this.#state !== "answer") return this.#read(bytes);
     this.#intake.keep(bytes, 0);
     const isHeld = this.#intake.isPaused && this.transport.bufferedBytes === 0;
@@ -198,7 +199,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     const next = this.#body.decode(bytes, offset, this);
     if (next < 0) return this.#breakOff(this.#body.error!);
     if (this.#body.isDone) this.#endBody();
-    else if (!this.#isHeld) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    else if (!this.#isHeld && this.#state !== "linger")
+      this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
     return next;
   }
 
@@ -255,10 +257,10 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   #beginLinger(): void {
     if (this.#state === "closed") return;
     this.#state = "linger";
-    this.#discarded = 0;
     this.#intake.take();
+    const silentMs = this.#lingering.begin(this.#deadlines.nowMs);
     if (this.transport.bufferedBytes > 0) this.#expectProgress();
-    else this.#deadlines.set(this.#deadline, LINGER_MS);
+    else this.#deadlines.set(this.#deadline, silentMs);
     this.transport.end();
     this.#intake.resume();
   }
@@ -268,20 +270,16 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
   }
 
+  #lingerOn(bytes: number): void {
+    const silentMs = this.#lingering.read(bytes, this.#deadlines.nowMs);
+    if (silentMs === 0) this.transport.destroy();
+    else if (this.transport.bufferedBytes === 0) this.#deadlines.set(this.#deadline, silentMs);
+  }
+
   #discard(bytes: number): void {
     this.#discarded += bytes;
-    if (this.#discarded > DISCARD_BYTES_MAX) this.transport.destroy();
+    if (this.#discarded > DISCARD_BYTES_MAX) this.#beginLinger();
   }
-}
-
-/** What a connection is made of. */
-export interface ServerConnectionSetup {
-  readonly accept: (handler: TransportHandler) => Transport;
-  readonly createHandler: (connection: ServerConnection) => RequestHandler;
-  readonly limits: Http1Limits;
-  readonly timeouts: ServerTimeouts;
-  readonly deadlines: Deadlines;
-  readonly onClosed: (connection: ServerConnection) => void;
 }
 
 /**
@@ -292,7 +290,6 @@ type State = "head" | "body" | "answer" | "discard" | "linger" | "closed";
 
 /** Bytes of an unwanted body that are read for the sake of the connection. */
 const DISCARD_BYTES_MAX = 64 * 1024;
-const LINGER_MS = 2_000;
 /** How often it is looked whether a client that is not read from is still there. */
 const HELD_CHECK_MS = 100;
 /** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */

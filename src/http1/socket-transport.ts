@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly port: number;
   /** Beyond it `onClose` comes with the code ETIMEDOUT; absent: the kernel's own limit. */
   readonly timeoutMs?: number;
+  /** Latin1 text that goes out before anything else, TLS included: a PROXY header. Absent or "": none. */
+  readonly preface?: string;
 }
 
 /** The transport of an accepted socket. Its server should set `allowHalfOpen` and `noDelay`. */
@@ -39,6 +41,7 @@ export function connectTransport(
       callback: (length) => transport.takeBytes(SHARED_BUFFER.subarray(0, length)),
     },
   });
+  if (options.preface !== undefined && options.preface !== "") socket.write(options.preface, "latin1");
   const transport = new SocketTransport(handler, socket);
   transport.awaitConnect(options, onConnect);
   return transport;

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
+import { IpRanges } from "../core/kit/ip-address.ts";
 import type { Random } from "../core/kit/random.ts";
 import type { Desk } from "../core/desk.ts";
 import { WORK_CLASSES } from "../core/work.ts";
@@ -20,16 +21,19 @@ export class DataPlane {
   readonly #kit: DataPlaneKit;
   readonly #accessLog: AccessLog;
   readonly #traffic: Map<string, Traffic> = new Map();
+  #refusalToldAtMs = Number.NEGATIVE_INFINITY;
 
   /** Throws the system's error when the access log can not be opened. */
   constructor(config: Config, kit: DataPlaneKit) {
     const { clock, random, deadlines, pseudonym } = kit;
     this.#kit = kit;
     this.#accessLog = new AccessLog(config.accessLog, kit.writeStdout);
-    const counts = { unrouted: 0, malformed: 0 };
+    const counts = { unrouted: 0, malformed: 0, refusedPrefaces: 0 };
     const plan = { routes: [], bodyBytesMax: 0 };
     const shared = { clock, random, deadlines, pseudonym, accessLog: this.#accessLog };
-    this.proxy = new Proxy({ ...shared, ...counts, plan, ids: new RequestIds() }, settingsOf(config, kit));
+    const onPrefaceRefused = this.#noteRefusal.bind(this);
+    const context = { ...shared, ...counts, plan, ids: new RequestIds(), onPrefaceRefused };
+    this.proxy = new Proxy(context, settingsOf(config, kit));
   }
 
   /** The traffic of every pool, by name. */
@@ -73,12 +77,21 @@ export class DataPlane {
       clientConnections: this.proxy.connections,
       unrouted: this.proxy.context.unrouted,
       malformed: this.proxy.context.malformed,
+      refusedPrefaces: this.proxy.context.refusedPrefaces,
       accessLogDropped: this.#accessLog.dropped,
     };
   }
 
   reopenLogs(): void {
     this.#accessLog.reopen();
+  }
+
+  /** Rarely: whoever may connect could fill the log with it. The metric counts them all. */
+  #noteRefusal(address: string, reason: string): void {
+    const nowMs = this.#kit.clock.nowMs();
+    if (nowMs - this.#refusalToldAtMs < REFUSAL_AGAIN_MS) return;
+    this.#refusalToldAtMs = nowMs;
+    this.#kit.onPrefaceRefused(address, reason);
   }
 
   async close(): Promise<void> {
@@ -96,9 +109,13 @@ export interface DataPlaneKit {
   readonly pseudonym: string;
   /** How many data planes share the work. */
   readonly threads: number;
+  /** A connection was closed for its PROXY header; told now and then. */
+  readonly onPrefaceRefused: (address: string, reason: string) => void;
   /** Where lines for the standard output go; absent: there. */
   readonly writeStdout?: LogWriter;
 }
+
+const REFUSAL_AGAIN_MS = 10_000;
 
 function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan {
   const routes = config.routes.map((spec): Route => {
@@ -115,7 +132,10 @@ function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan
   return { routes: sortRoutes(routes), bodyBytesMax: config.limits.bodyBytesMax };
 }
 
-function settingsOf({ limits }: Config, { threads }: DataPlaneKit): ProxySettings {
+function settingsOf(
+  { limits, trustedProxies, forwardedHeaders }: Config,
+  { threads }: DataPlaneKit,
+): ProxySettings {
   const { headerBytesMax, headerCountMax, uriBytesMax, connectionsMax } = limits;
   const { headerTimeoutMs: headerMs, keepAliveMs, bodyProgressMs: progressMs } = limits;
   return {
@@ -123,5 +143,6 @@ function settingsOf({ limits }: Config, { threads }: DataPlaneKit): ProxySetting
     timeouts: { headerMs, keepAliveMs, progressMs },
     // The kernel spreads connections over the threads: about evenly, not exactly.
     connectionsMax: Math.ceil(connectionsMax / threads),
+    trust: { trusted: new IpRanges(trustedProxies), forwardedFields: forwardedHeaders },
   };
 }

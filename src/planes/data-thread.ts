@@ -46,6 +46,7 @@ class DataThread {
       pseudonym: setup.pseudonym,
       threads: setup.threads,
       writeStdout,
+      onPrefaceRefused: (address, reason) => say({ kind: "refused", address, reason }),
     });
     this.#apply(setup.plan);
     setInterval(() => this.#tend(), TEND_MS);

@@ -1,5 +1,5 @@
 import { write } from "node:fs";
-import type { BindConfig } from "../config/config.ts";
+import type { ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { LeaseFacts } from "../core/lease.ts";
 import type { Ledger } from "../core/ledger.ts";
@@ -31,7 +31,7 @@ export class DataThreads implements Plane {
   readonly #pastCounts: PlaneCounts[] = [];
   #pools: ReadonlyMap<string, Pool> = new Map();
   #plan: ThreadPlan | null = null;
-  #binds: readonly BindConfig[] = [];
+  #binds: readonly ListenerConfig[] = [];
   /** Ports that stand for 0, by host. */
   readonly #ports: Map<string, number> = new Map();
   #addresses: { host: string; port: number }[] = [];
@@ -81,7 +81,7 @@ export class DataThreads implements Plane {
     for (const name of this.#boards.keys()) if (!pools.has(name)) this.#boards.delete(name);
   }
 
-  async listen(binds: readonly BindConfig[]): Promise<void> {
+  async listen(binds: readonly ListenerConfig[]): Promise<void> {
     for (const bind of binds) {
       const isNew = !this.#binds.some(({ host, port }) => host === bind.host && port === bind.port);
       // Sockets that share a port would share it with any other program that does.
@@ -121,6 +121,7 @@ export class DataThreads implements Plane {
       clientConnections: sum("clientConnections"),
       unrouted: sum("unrouted"),
       malformed: sum("malformed"),
+      refusedPrefaces: sum("refusedPrefaces"),
       accessLogDropped: sum("accessLogDropped"),
       lateSettles: sum("lateSettles"),
     };
@@ -145,6 +146,7 @@ export class DataThreads implements Plane {
       this.#plan!,
       {
         died: (thread, reason) => this.#bury(thread, reason),
+        refused: this.#kit.onPrefaceRefused,
         wrote: (bytes, done) => write(STDOUT, bytes, done),
       },
     );
@@ -206,7 +208,7 @@ export class DataThreads implements Plane {
     }
   }
 
-  #resolved(bind: BindConfig): BindConfig {
+  #resolved(bind: ListenerConfig): ListenerConfig {
     const port = bind.port === 0 ? (this.#ports.get(`${bind.host} 0`) ?? 0) : bind.port;
     return { ...bind, port };
   }
@@ -219,6 +221,7 @@ export interface DataThreadsKit {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly pseudonym: string;
+  readonly onPrefaceRefused: (address: string, reason: string) => void;
   readonly onThreadDeath: (reason: string, evidence: string) => void;
 }
 

@@ -1,4 +1,4 @@
-import type { BindConfig, Config } from "../config/config.ts";
+import type { ListenerConfig, Config } from "../config/config.ts";
 import type { Ledger } from "../core/ledger.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import { DataPlane, type DataPlaneKit } from "./data-plane.ts";
@@ -19,7 +19,7 @@ export class LocalPlane implements Plane {
     return Promise.resolve();
   }
 
-  listen(binds: readonly BindConfig[]): Promise<void> {
+  listen(binds: readonly ListenerConfig[]): Promise<void> {
     return this.#plane.proxy.listen(binds);
   }
 

@@ -1,4 +1,4 @@
-import type { BindConfig, Config } from "../config/config.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
 import type { EndpointSpec } from "../core/endpoint.ts";
 import type { LedgerStorage } from "../core/ledger-storage.ts";
 import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
@@ -36,7 +36,7 @@ export interface ThreadPool {
 /** What a data thread is asked to do; it answers each with a {@link ThreadAnswer} of the same number. */
 export type ThreadRequest =
   | { readonly do: "apply"; readonly plan: ThreadPlan }
-  | { readonly do: "listen"; readonly binds: readonly BindConfig[] }
+  | { readonly do: "listen"; readonly binds: readonly ListenerConfig[] }
   | { readonly do: "drain"; readonly timeoutMs: number }
   | { readonly do: "reopenLogs" }
   | { readonly do: "close" };
@@ -50,6 +50,8 @@ export interface NumberedRequest {
 /** What a data thread says. */
 export type ThreadMessage =
   | ThreadAnswer
+  /** A connection was closed for its PROXY header. */
+  | { readonly kind: "refused"; readonly address: string; readonly reason: string }
   | { readonly kind: "figures"; readonly figures: ThreadFigures }
   /** Lines for the standard output, which only one thread may write to; answered by `logged`. */
   | { readonly kind: "log"; readonly bytes: Uint8Array };

@@ -1,4 +1,4 @@
-import type { BindConfig, Config } from "../config/config.ts";
+import type { ListenerConfig, Config } from "../config/config.ts";
 import type { Pool } from "../core/pool.ts";
 import type { PoolStats } from "../proxy/pool-stats.ts";
 
@@ -7,7 +7,7 @@ export interface Plane {
   /** Requests go by this from now on. Rejects when a data thread can not be reached. */
   apply(change: PlaneChange): Promise<void>;
   /** Opens and closes listeners until exactly these are open. Rejects with EVENER_LISTEN_FAILED. */
-  listen(binds: readonly BindConfig[]): Promise<void>;
+  listen(binds: readonly ListenerConfig[]): Promise<void>;
   /** The addresses that are listened on; the port is the real one where 0 was asked for. */
   addresses(): { host: string; port: number }[];
   /** Stops accepting, lets requests finish for `timeoutMs`, then ends the rest; true when none was cut. */
@@ -33,6 +33,7 @@ export interface PlaneCounts {
   readonly clientConnections: number;
   readonly unrouted: number;
   readonly malformed: number;
+  readonly refusedPrefaces: number;
   readonly accessLogDropped: number;
   readonly lateSettles: number;
 }

@@ -78,6 +78,8 @@ export class ThreadHandle {
         this.counts = message.figures.counts;
         for (const [pool, data] of message.figures.pools) this.#statsOf(pool).load(data);
         return;
+      case "refused":
+        return this.#owner.refused(message.address, message.reason);
       case "log":
         this.#owner.wrote(message.bytes, () => {
           if (!this.#isClosing || this.#asked.size > 0) this.#worker.postMessage("logged");
@@ -106,6 +108,8 @@ export class ThreadHandle {
 /** Who is told. */
 export interface ThreadOwner {
   died(thread: ThreadHandle, reason: string): void;
+  /** A connection was closed for its PROXY header. */
+  refused(address: string, reason: string): void;
   /** Bytes for the standard output. */
   wrote(bytes: Uint8Array, done: () => void): void;
 }

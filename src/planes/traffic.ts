@@ -79,5 +79,6 @@ export class Traffic {
 function toTarget(backend: BackendConfig, config: PoolConfig): UpstreamTarget {
   const { host, port, headers } = backend;
   const { idleMax, idleMs } = config.connections;
-  return { host, port, headers, idleMax, idleMs, connectTimeoutMs: config.timeouts.connectMs };
+  const { proxyProtocol } = config;
+  return { host, port, headers, idleMax, idleMs, connectTimeoutMs: config.timeouts.connectMs, proxyProtocol };
 }

@@ -43,6 +43,10 @@ export function admit(
   record.isLlm = isLlmPath(head.path);
   record.requestId = context.ids.requestId(head.value(FIELD.xRequestId));
   record.traceparent = context.ids.traceparent(head.value(FIELD.traceparent));
+  if (record.chain !== null) {
+    record.chain.read(head);
+    record.client = record.chain.client;
+  }
   const { plan } = context;
   if (head.method === "CONNECT" || head.method === "TRACE") return ANSWERS.methodRefused;
   if (isAmbiguousPath(head.path)) return ANSWERS.ambiguousPath;
@@ -92,8 +96,7 @@ function forwardedHead(
 ): string {
   let text = `${head.method} ${head.originTarget} HTTP/1.1\r\nhost: ${head.host}\r\n`;
   text += requestLines(head, traffic.cookies);
-  text += `x-forwarded-for: ${record.client}\r\nx-forwarded-proto: http\r\n`;
-  text += `x-forwarded-host: ${head.host}\r\n`;
+  text += record.chain === null ? record.peer.lines(head.host) : record.chain.lines(head.host);
   text += `x-request-id: ${record.requestId}\r\ntraceparent: ${record.traceparent}\r\n`;
   const forwards = maxForwards(head);
   if (forwards > 0) text += `max-forwards: ${forwards - 1}\r\n`;

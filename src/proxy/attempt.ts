@@ -45,6 +45,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   #admission: Admission | null = null;
   #upstreams: UpstreamPool | null = null;
   #upstream: UpstreamConnection | null = null;
+  /** The PROXY header for the backend; "" where none is sent. */
+  #preface = "";
   #beganMs = 0;
   #sentAtMs = 0;
   /** This request had its one repetition on a fresh connection. */
@@ -100,7 +102,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#isSending = false;
     this.#upstreams = admission.route.traffic.upstreams.of(this.lease.endpoint!);
     if (this.#upstreams === null) return this.#fail("backend_left", "it was removed meanwhile", false);
-    const idle = this.#upstreams.takeIdle();
+    this.#preface = this.#upstreams.prefaceFor(this.#record.peer, this.#record.client);
+    const idle = this.#upstreams.takeIdle(this.#preface);
     if (idle === null) return this.#connect();
     this.#upstream = idle;
     idle.attach(this);
@@ -203,7 +206,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   #connect(): void {
-    this.#upstream = this.#upstreams!.connect(this);
+    this.#upstream = this.#upstreams!.connect(this, this.#preface);
   }
 
   #send(): void {

@@ -21,6 +21,10 @@ export interface ProxyContext {
   unrouted: number;
   /** Requests that could not be understood. */
   malformed: number;
+  /** Connections closed for their PROXY header, or for want of one. */
+  refusedPrefaces: number;
+  /** Is told of each of those: the peer's address, and what it did. */
+  readonly onPrefaceRefused: (address: string, reason: string) => void;
 }
 
 /** Where requests go: immutable, so that a request sees one configuration from its begin to its end. */

@@ -15,6 +15,7 @@ import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
 import type { ProxyContext } from "./context.ts";
+import type { Peer } from "./peer.ts";
 import type { EndReason } from "./pool-stats.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { RequestRecord } from "./record.ts";
@@ -32,7 +33,7 @@ import { backoffMs, retryAfterMs, type RetryFailure } from "./retry.ts";
 export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #context: ProxyContext;
   readonly #connection: ServerConnection;
-  readonly #record: RequestRecord = new RequestRecord();
+  readonly #record: RequestRecord;
   readonly #work: Work = new Work();
   readonly #body: RequestBody = new RequestBody();
   readonly #relay: Relay;
@@ -51,13 +52,13 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   /** An interim answer other than 100 has gone to the client: another backend must not answer any more. */
   #hasInterim = false;
 
-  constructor(context: ProxyContext, connection: ServerConnection) {
+  constructor(context: ProxyContext, connection: ServerConnection, peer: Peer) {
     this.#context = context;
     this.#connection = connection;
+    this.#record = new RequestRecord(peer);
     this.#relay = new Relay(connection);
     this.#attempt = new Attempt(context, this, this.#body, this.#relay, connection, this.#record);
     this.#retrier = new Retrier(context, this.#work, this.#body, this.#attempt, this.#record);
-    this.#record.client = connection.transport.remoteAddress;
   }
 
   onRequest(head: RequestHead): void {

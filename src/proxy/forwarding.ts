@@ -5,9 +5,10 @@ import { statusLine } from "../http1/writer.ts";
 
 /**
  * The field lines of a request that go on to a backend: all that the client sent, byte for byte, but for the
- * fields that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Client-sent
- * forwarding fields are dropped: nobody vouches for them. `x_forwarded_for` and the like are dropped too
- * (CVE-2026-39858). Max-Forwards of an OPTIONS is counted down elsewhere.
+ * fields that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Forwarding fields
+ * are dropped: nobody vouches for a client's, and those of a trusted peer are written anew, once each.
+ * `x_forwarded_for` and the like are dropped too (CVE-2026-39858). Max-Forwards of an OPTIONS is counted
+ * down elsewhere.
  */
 export function requestLines(head: RequestHead, session: CookieRewrite | null): string {
   let text = "";

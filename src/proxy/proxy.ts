@@ -1,11 +1,13 @@
 import net from "node:net";
 import { EvenerError } from "../errors.ts";
-import type { Http1Limits } from "../http1/limits.ts";
 import type { ServerTimeouts } from "../http1/deadlines.ts";
+import type { Http1Limits } from "../http1/limits.ts";
 import { ServerConnection } from "../http1/server.ts";
 import { acceptTransport } from "../http1/socket-transport.ts";
 import type { Plan, ProxyContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
+import { Peer, type TrustRules } from "./peer.ts";
+import { type Introduction, Prefaces } from "./preface.ts";
 
 /**
  * The first door: listeners, and the connections of clients. The plan it works by is replaced as a whole
@@ -14,7 +16,8 @@ import { Exchange } from "./exchange.ts";
 export class Proxy {
   readonly context: ProxyContext;
   #settings: ProxySettings;
-  readonly #listeners: Map<string, net.Server> = new Map();
+  readonly #listeners: Map<string, Listener> = new Map();
+  readonly #prefaces: Prefaces;
   readonly #exchanges: Map<ServerConnection, Exchange> = new Map();
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
@@ -22,10 +25,14 @@ export class Proxy {
   constructor(context: ProxyContext, settings: ProxySettings) {
     this.context = context;
     this.#settings = settings;
+    this.#prefaces = new Prefaces(context.deadlines, (address, reason) => {
+      context.refusedPrefaces++;
+      context.onPrefaceRefused(address, reason);
+    });
   }
 
   get connections(): number {
-    return this.#exchanges.size;
+    return this.#exchanges.size + this.#prefaces.count;
   }
 
   get isDraining(): boolean {
@@ -39,16 +46,20 @@ export class Proxy {
   }
 
   /**
-   * Opens the listeners that are not open yet and closes those that are not named. Throws
-   * EVENER_LISTEN_FAILED. `reusePort`: other threads listen on the same ports.
+   * Opens the listeners that are not open yet and closes those that are not named; of two for one address
+   * the first counts. Throws EVENER_LISTEN_FAILED. `reusePort`: other threads listen on the same ports.
    */
-  async listen(binds: readonly { host: string; port: number }[], reusePort = false): Promise<void> {
-    const wanted = new Set(binds.map(bindKey));
+  async listen(binds: readonly ListenerSpec[], reusePort = false): Promise<void> {
+    const wanted = new Set<string>();
     for (const bind of binds) {
-      if (!this.#listeners.has(bindKey(bind)))
-        this.#listeners.set(bindKey(bind), await this.#open(bind, reusePort));
+      const key = bindKey(bind);
+      if (wanted.has(key)) continue;
+      wanted.add(key);
+      const open = this.#listeners.get(key);
+      if (open === undefined) this.#listeners.set(key, await this.#open(bind, reusePort));
+      else open.spec = bind;
     }
-    for (const [key, server] of this.#listeners) {
+    for (const [key, { server }] of this.#listeners) {
       if (wanted.has(key)) continue;
       server.close();
       this.#listeners.delete(key);
@@ -57,7 +68,7 @@ export class Proxy {
 
   /** The addresses that are listened on; the port is the real one where 0 was asked for. */
   addresses(): { host: string; port: number }[] {
-    return [...this.#listeners.values()].map((server) => {
+    return [...this.#listeners.values()].map(({ server }) => {
       const address = server.address() as net.AddressInfo;
       return { host: address.address, port: address.port };
     });
@@ -69,8 +80,9 @@ export class Proxy {
    */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isDraining = true;
-    for (const server of this.#listeners.values()) server.close();
+    for (const { server } of this.#listeners.values()) server.close();
     this.#listeners.clear();
+    this.#prefaces.close();
     for (const connection of this.#exchanges.keys()) connection.retire();
     const isEmpty = await this.#untilEmpty(timeoutMs);
     if (isEmpty) return true;
@@ -91,25 +103,36 @@ export class Proxy {
     });
   }
 
-  #open(bind: { host: string; port: number }, reusePort: boolean): Promise<net.Server> {
-    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
+  #open(bind: ListenerSpec, reusePort: boolean): Promise<Listener> {
+    const server = net.createServer({ noDelay: true, allowHalfOpen: true });
+    const listener: Listener = { server, spec: bind };
+    server.on("connection", (socket) => this.#accept(socket, listener));
     return new Promise((resolve, reject) => {
       server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
       server.listen({ host: bind.host, port: bind.port, backlog: BACKLOG, reusePort }, () => {
         // Accept errors (no descriptors left, say) concern one connection, not the listener.
         server.on("error", () => {});
-        resolve(server);
+        resolve(listener);
       });
     });
   }
 
-  #accept(socket: net.Socket): void {
+  #accept(socket: net.Socket, { spec }: Listener): void {
+    const { connectionsMax, timeouts, trust } = this.#settings;
+    if (this.connections >= connectionsMax) return refuseConnection(socket);
+    if (!spec.proxyProtocol) return this.#serve(socket, { ends: socket, isTls: false });
+    this.#prefaces.await(socket, trust.trusted, timeouts.headerMs, (introduction) =>
+      this.#serve(socket, introduction),
+    );
+  }
+
+  #serve(socket: net.Socket, { ends, isTls }: Introduction): void {
     const settings = this.#settings;
-    if (this.#exchanges.size >= settings.connectionsMax) return refuseConnection(socket);
+    const peer = new Peer(ends, isTls ? "https" : "http", settings.trust);
     let exchange: Exchange | null = null;
     const connection = new ServerConnection({
       accept: (handler) => acceptTransport(socket, handler),
-      createHandler: (of) => (exchange = new Exchange(this.context, of)),
+      createHandler: (of) => (exchange = new Exchange(this.context, of, peer)),
       limits: settings.limits,
       timeouts: settings.timeouts,
       deadlines: this.context.deadlines,
@@ -125,8 +148,22 @@ export class Proxy {
   }
 }
 
-/** What client connections may cost. */
+/** Where to listen, and what is spoken there before HTTP. */
+export interface ListenerSpec {
+  readonly host: string;
+  readonly port: number;
+  /** Every connection begins with a PROXY header; only trusted peers may connect. */
+  readonly proxyProtocol: boolean;
+}
+
+interface Listener {
+  readonly server: net.Server;
+  spec: ListenerSpec;
+}
+
+/** What client connections may cost, and whose word counts. */
 export interface ProxySettings {
+  readonly trust: TrustRules;
   readonly limits: Http1Limits;
   readonly timeouts: ServerTimeouts;
   /** Client connections at once; more are answered 503 and closed. */

@@ -1,15 +1,21 @@
 // Hot path: numbers while the request runs, one string at its end.
+import { ForwardedChain } from "./forwarded-chain.ts";
+import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { jsonText, redactTarget } from "./access-log.ts";
 import { END_REASONS, type EndReason } from "./pool-stats.ts";
 
 /** What is noted of one request, for its log line and the figures. One object a connection, used again. */
 export class RequestRecord {
+  readonly peer: Peer;
+  /** What a trusted peer says of the request; null for every other peer. */
+  readonly chain: ForwardedChain | null;
+  /** Address of who asked: the peer, or whom a trusted peer names. */
+  client: string;
   beganMs = 0;
   method = "";
   target = "";
   host = "";
-  client = "";
   isLlm = false;
   requestId = "";
   traceparent = "";
@@ -27,6 +33,12 @@ export class RequestRecord {
   /** Failures of earlier attempts: "backend:reason" each. */
   history = "";
   why = "";
+
+  constructor(peer: Peer) {
+    this.peer = peer;
+    this.chain = peer.trusted === null ? null : new ForwardedChain(peer, peer.trusted);
+    this.client = peer.address;
+  }
 
   begin(nowMs: number): void {
     this.beganMs = nowMs;
@@ -47,6 +59,7 @@ export class RequestRecord {
   /** A request that could not be understood: nothing is known of it. */
   beginUnreadable(nowMs: number, requestId: string): void {
     this.begin(nowMs);
+    this.client = this.peer.address;
     this.requestId = requestId;
     this.method = "";
     this.target = "";
@@ -88,6 +101,7 @@ export class RequestRecord {
     text += `,"first_byte_ms":${milliseconds(this.firstByteMs)}`;
     text += `,"total_ms":${milliseconds(nowMs - this.beganMs)}`;
     text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
+    if (this.client !== this.peer.address) text += `,"peer":"${this.peer.address}"`;
     if (this.history !== "") text += `,"failed":${jsonText(this.history)}`;
     return `${text}}\n`;
   }

@@ -2,7 +2,9 @@
 import type { Endpoint } from "../core/endpoint.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import type { Http1Limits } from "../http1/limits.ts";
+import { proxyHeader, type ProxyVersion } from "../http1/proxy-protocol.ts";
 import { connectTransport } from "../http1/socket-transport.ts";
+import type { Peer } from "./peer.ts";
 import { UpstreamConnection, type UpstreamListener, type UpstreamOwner } from "./upstream.ts";
 
 /**
@@ -37,23 +39,33 @@ export class UpstreamPool implements UpstreamOwner {
     return this.#replaced === null ? head : head.replaceAll(this.#replaced, "") + this.#headerLines;
   }
 
-  /** An idle connection that is still good, or null. */
-  takeIdle(): UpstreamConnection | null {
-    for (;;) {
-      const connection = this.#idle.pop();
-      if (connection === undefined) return null;
+  /** The PROXY header for requests of `client` that come through `peer`; "" where none is sent. */
+  prefaceFor(peer: Peer, client: string): string {
+    const { proxyProtocol } = this.#target;
+    return proxyProtocol === null ? "" : proxyHeader(proxyProtocol, peer.endsFor(client));
+  }
+
+  /** An idle connection that is still good and began with `preface`, or null. */
+  takeIdle(preface: string): UpstreamConnection | null {
+    for (let i = this.#idle.length - 1; i >= 0; i--) {
+      const connection = this.#idle[i]!;
+      if (connection.preface !== preface) continue;
+      if (i === this.#idle.length - 1) this.#idle.pop();
+      else this.#idle.splice(i, 1);
       if (connection.isUsable) return connection;
       connection.destroy();
     }
+    return null;
   }
 
   /** Begins to connect; `listener.onConnected` or `.onUpstreamFailed` follows. */
-  connect(listener: UpstreamListener): UpstreamConnection {
+  connect(listener: UpstreamListener, preface: string): UpstreamConnection {
     const connection = new UpstreamConnection(this, this.#limits, this.#deadlines);
     connection.attach(listener);
+    connection.preface = preface;
     const { host, port, connectTimeoutMs } = this.#target;
     connection.transport = connectTransport(
-      { host, port, timeoutMs: connectTimeoutMs },
+      { host, port, timeoutMs: connectTimeoutMs, preface },
       connection,
       (transport) => connection.connected(transport),
     );
@@ -62,7 +74,11 @@ export class UpstreamPool implements UpstreamOwner {
 
   /** Gives a connection back for the next request. */
   giveBack(connection: UpstreamConnection): void {
-    if (this.#isClosed || this.#idle.length >= this.#target.idleMax || connection.keepMs === 0) {
+    const { idleMax } = this.#target;
+    // Those of clients that have left would keep the place of those of clients that are here.
+    const isForOne = connection.preface !== "";
+    if (isForOne && idleMax > 0 && this.#idle.length >= idleMax) this.#idle.shift()!.destroy();
+    if (this.#isClosed || this.#idle.length >= idleMax || connection.keepMs === 0) {
       connection.destroy();
       return;
     }
@@ -96,6 +112,8 @@ export interface UpstreamTarget {
   readonly idleMs: number;
   /** Sent with every request to it. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Version of the PROXY header that begins every connection; null = none. */
+  readonly proxyProtocol: ProxyVersion | null;
 }
 
 /** The connections of every backend of a pool. */

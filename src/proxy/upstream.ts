@@ -53,6 +53,8 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
   isRequestSent = false;
   /** Something has come back for the request that runs on it. */
   hasAnswerBytes = false;
+  /** The PROXY header that it began with: only requests with the same one may use it. "" without one. */
+  preface = "";
 
   constructor(owner: UpstreamOwner, limits: Http1Limits, deadlines: Deadlines) {
     this.owner = owner;

@@ -10,6 +10,8 @@ export interface ProbeTarget {
   readonly port: number;
   /** Sent along, such as an API key. */
   readonly headers: Readonly<Record<string, string>>;
+  /** First bytes of every connection, latin1; "" for none. */
+  readonly preface: string;
 }
 
 /** How, how often and with what expectation backends are probed. */
@@ -90,11 +92,11 @@ export class Prober {
   }
 
   async #probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeEvent> {
-    const { host, port } = target;
+    const { host, port, preface } = target;
     const { kind, timeoutMs } = this.#options;
     try {
       if (kind === "http") return await this.#probeHttp(target, signal);
-      await tcpCheck({ host, port, timeoutMs, signal });
+      await tcpCheck({ host, port, timeoutMs, signal, preface });
       return { passed: true };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -129,11 +131,12 @@ export class Prober {
     path: string,
     signal: AbortSignal,
   ): Promise<{ status: number; body: string }> {
-    const { host, port, headers } = target;
+    const { host, port, headers, preface } = target;
     const { timeoutMs } = this.#options;
     const request = {
       host,
       port,
+      preface,
       method: "GET",
       path,
       headers: { ...headers, "user-agent": "evener-probe" },

@@ -110,6 +110,38 @@ describe("connections to backends", () => {
     await backend.requests[0]!.closed;
   });
 
+  it("are used again below the hint: keep-alive: timeout=60", async (t) => {
+    const { backend, connect } = await setUp(t, {
+      handler: (request) => request.respond(200, "ok", { "keep-alive": "timeout=60" }),
+    });
+    const client = await connect();
+    for (let i = 0; i < 3; i++) {
+      client.send(rawRequest("GET /"));
+      await client.response();
+    }
+    assert.equal(backend.used, 1);
+  });
+
+  // The backend itself never closes: it is Evener that does, in time.
+  for (const [hint, idleTimeout] of [
+    ["timeout=2", "1h"],
+    ["max=100, timeout=2", "1h"],
+    ["timeout=60", "100ms"],
+    ["timeout=soon", "100ms"],
+    ["max=5", "100ms"],
+  ] as const) {
+    it(`are closed by the shorter of idle_timeout: ${idleTimeout} and keep-alive: ${hint}`, async (t) => {
+      const { backend, connect } = await setUp(t, {
+        handler: (request) => request.respond(200, "ok", { "keep-alive": hint }),
+        pool: { connections: { idle_timeout: idleTimeout } },
+      });
+      const client = await connect();
+      client.send(rawRequest("GET /"));
+      await client.response();
+      await backend.requests[0]!.closed;
+    });
+  }
+
   it("are closed when idle for too long", async (t) => {
     const { backend, connect } = await setUp(t, { pool: { connections: { idle_timeout: "100ms" } } });
     const client = await connect();

@@ -47,6 +47,7 @@ export class FakeSource implements AdminSource {
     return {
       clientConnections: 3,
       unrouted: 2,
+      refusedPrefaces: 6,
       malformed: 1,
       accessLogDropped: 0,
       lateSettles: this.ledger.lateSettles,

@@ -45,8 +45,8 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
   {
     text: "listen: 1\nbackends: [a:1]\nhtml: 5\n",
     problems: [
-      "3:1: html: no such key; write one of listen, backends, listeners, threads, access_log, " +
-        "log, pools, routes, " +
+      "3:1: html: no such key; write one of listen, backends, listeners, trusted_proxies, " +
+        "forwarded_headers, threads, access_log, log, pools, routes, " +
         "admin, drain, session_keys, limits",
     ],
   },
@@ -105,6 +105,36 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
       '3:5: listeners[1].bnd: no such key; correct or remove it (did you mean "bind"?)',
       "4:5: listeners[2].bind: expected a port or host:port, found nothing; write 8080 or 127.0.0.1:8080",
     ],
+  },
+  {
+    text:
+      "listeners: [{ bind: 80, proxy_protocol: yes }]\nbackends: [a:1]\n" +
+      "trusted_proxies: [10.0.0.0/8, 10.1.2.3/8, 0177.0.0.1, localhost, 10.0.0.0/33, '::1/64', 7]\n" +
+      "forwarded_headers: x-forwarded\n",
+    problems: [
+      '1:41: listeners[0].proxy_protocol: expected true or false, found "yes"; write true or false',
+      "3:31: trusted_proxies[1]: 10.1.2.3/8 has bits behind its prefix; write 10.0.0.0/8",
+      ...(["0177.0.0.1", "localhost", "10.0.0.0/33"] as const).map(
+        (text, i) =>
+          `3:${[43, 55, 66][i]}: trusted_proxies[${i + 2}]: expected an address or a CIDR range, ` +
+          `found "${text}"; write 10.0.0.0/8, 192.0.2.7 or fd00::/8`,
+      ),
+      "3:79: trusted_proxies[5]: ::1/64 has bits behind its prefix; write ::/64",
+      "3:89: trusted_proxies[6]: expected an address or a CIDR range, found 7; " +
+        "write 10.0.0.0/8, 192.0.2.7 or fd00::/8",
+      '4:20: forwarded_headers: expected x_forwarded, forwarded, both or off, found "x-forwarded" ' +
+        '(did you mean "x_forwarded"?)',
+    ],
+  },
+  {
+    text: "listeners: [{ bind: 80 }, { bind: 81, proxy_protocol: true }]\nbackends: [a:1]\n",
+    problems: [
+      '1:39: listeners[1].proxy_protocol: needs "trusted_proxies": the addresses of those that send the header',
+    ],
+  },
+  {
+    text: "listen: 1\npools: { a: { backends: [b:1], proxy_protocol: 2 } }\n",
+    problems: ["2:48: pools.a.proxy_protocol: expected off, v1 or v2, found 2"],
   },
   {
     text: "listeners: [{ bind: 80 }, { bind: '0.0.0.0:80' }]\nbackends: [a:1]\n",

@@ -27,7 +27,7 @@ test("examples/full is valid and writes down the defaults", () => {
   const [pool] = config.pools;
   const [standard] = defaults.pools;
   assert.deepEqual(config.limits, defaults.limits);
-  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080 }]);
+  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080, proxyProtocol: false }]);
   for (const key of [
     "outlier",
     "slowdown",

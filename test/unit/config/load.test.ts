@@ -13,7 +13,7 @@ const MINIMAL = "listen: 8080\nbackends: [http://10.0.0.1:8000, http://10.0.0.2:
 
 test("two lines are enough", () => {
   const config = parse(MINIMAL);
-  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080 }]);
+  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080, proxyProtocol: false }]);
   assert.equal(config.threads, "auto");
   assert.deepEqual(config.accessLog, { kind: "stdout" });
   assert.deepEqual(config.admin, { host: "127.0.0.1", port: 9901, token: null });
@@ -86,6 +86,7 @@ test("the defaults of a pool", () => {
     timeouts: { connectMs: 1000, firstByteMs: 600_000, idleMs: 60_000 },
     failover: "down",
     connections: { idleMax: 256, idleMs: 30_000 },
+    proxyProtocol: null,
   });
 });
 
@@ -184,7 +185,7 @@ drain:
 `;
   const env = { PORT: "9000", HOST: "gpu-1", WEIGHT: "2.5", KEY: "s3cret", LEVEL: "debug", DRAIN: "5s" };
   const config = parse(text, { env });
-  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 9000 }]);
+  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 9000, proxyProtocol: false }]);
   const backend = config.pools[0]!.backends[0]!;
   assert.deepEqual([backend.id, backend.weight], ["gpu-1:8000", 2.5]);
   assert.deepEqual(backend.labels, { price: "${HOST}" });
