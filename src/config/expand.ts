@@ -2,6 +2,7 @@ import * as path from "node:path";
 
 import type { Config, PoolConfig, RouteConfig } from "./config.ts";
 import { poolSchema } from "./schema-pool.ts";
+import type { RouteWritten } from "./schema-route.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /**
@@ -24,7 +25,7 @@ export function expand(file: ConfigFile, directory: string): Config {
         : file.access_log,
     logLevel: file.log.level,
     pools,
-    routes: file.routes ?? [routeForAll(pools)],
+    routes: routesOf(file, pools),
     admin: file.admin,
     drainTimeoutMs: file.drain.timeout,
     sessionKeys: file.session_keys ?? [],
@@ -32,8 +33,13 @@ export function expand(file: ConfigFile, directory: string): Config {
   };
 }
 
+function routesOf({ routes, upgrades }: ConfigFile, pools: readonly PoolConfig[]): RouteConfig[] {
+  const written = routes ?? [routeForAll(pools)];
+  return written.map((route) => ({ ...route, upgrades: route.upgrades ?? upgrades }));
+}
+
 /** Without routes everything goes to the only pool, or to the one called `default`. */
-function routeForAll(pools: readonly PoolConfig[]): RouteConfig {
+function routeForAll(pools: readonly PoolConfig[]): RouteWritten {
   return {
     match: { host: null, path: "/", methods: [], headers: [] },
     pool: pools.length === 1 ? pools[0]!.name : "default",

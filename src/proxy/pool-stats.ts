@@ -8,6 +8,8 @@ export class PoolStats {
   readonly ends: Float64Array = new Float64Array(END_REASONS.length);
   retries = 0;
   redeliveries = 0;
+  /** Tunnels that are open now. */
+  tunnels = 0;
 
   /** The figures of a backend; made at its first request. */
   of(id: string): BackendStats {
@@ -50,6 +52,7 @@ export const END_REASONS = [
   "first_byte_timeout",
   "idle_timeout",
   "backend_died",
+  "tunnel_idle",
   "shutdown",
 ] as const;
 
