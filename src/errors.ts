@@ -16,6 +16,7 @@ export const ERRORS = {
   EVENER_BACKEND_RESET: "the backend closed the connection before it answered",
   EVENER_BACKEND_PROTOCOL: "the backend's answer is not valid HTTP",
   EVENER_BAD_REQUEST: "the request is not valid HTTP",
+  EVENER_BAD_UPGRADE: "the request can not switch protocols like this",
   EVENER_HEADER_TIMEOUT: "the head of the request did not arrive in time",
   EVENER_ALL_DOWN: "no backend is healthy",
   EVENER_ALL_TRIED: "every healthy backend has failed the request",

@@ -15,7 +15,7 @@ import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
 import { DataThreads } from "./planes/data-threads.ts";
-import { END_REASONS } from "./proxy/pool-stats.ts";
+import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
 
@@ -94,6 +94,11 @@ export class Server {
   /** What was counted of all requests and connections. */
   counts(): PlaneCounts {
     return this.#plane.counts();
+  }
+
+  /** What was counted of one pool's requests. */
+  stats(pool: string): PoolStats {
+    return this.#plane.stats(pool);
   }
 
   /** Client connections now. */

@@ -143,6 +143,12 @@ const POOL_METRICS: readonly PoolMetric[] = [
     help: "Requests that were sent again because their backend died.",
     value: ({ stats }) => stats.redeliveries,
   },
+  {
+    name: "evener_tunnels",
+    kind: "gauge",
+    help: "Open WebSockets and other tunnels.",
+    value: ({ stats }) => stats.tunnels,
+  },
 ];
 
 function writePoolMetric(

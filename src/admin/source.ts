@@ -34,6 +34,8 @@ export interface PoolFigures {
   readonly ends: ArrayLike<number>;
   readonly retries: number;
   readonly redeliveries: number;
+  /** Open now. */
+  readonly tunnels: number;
   /** The figures of a member; all zero when it has had no request. */
   of(id: string): BackendFigures;
 }

@@ -78,6 +78,8 @@ export interface RouteConfig {
   readonly labels: Readonly<Record<string, string>>;
   readonly replay: "auto" | "always" | "never";
   readonly class: "high" | "normal" | "low";
+  /** Protocols that a client may switch to; any case. */
+  readonly upgrades: readonly string[];
 }
 
 /** What a request must be like; all parts must hold. */
@@ -239,6 +241,7 @@ export interface TimeoutsConfig {
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly idleMs: number;
+  readonly tunnelIdleMs: number;
 }
 
 /** Kept-alive connections to one backend. */

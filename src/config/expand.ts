@@ -2,6 +2,7 @@ import * as path from "node:path";
 
 import type { Config, ListenerConfig, PoolConfig, RouteConfig } from "./config.ts";
 import { poolSchema } from "./schema-pool.ts";
+import type { RouteWritten } from "./schema-route.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /**
@@ -26,7 +27,7 @@ export function expand(file: ConfigFile, directory: string): Config {
         : file.access_log,
     logLevel: file.log.level,
     pools,
-    routes: file.routes ?? [routeForAll(pools)],
+    routes: routesOf(file, pools),
     admin: file.admin,
     drainTimeoutMs: file.drain.timeout,
     sessionKeys: file.session_keys ?? [],
@@ -38,8 +39,13 @@ function toListener(written: NonNullable<ConfigFile["listeners"]>[number]): List
   return { ...written.bind, proxyProtocol: written.proxy_protocol };
 }
 
+function routesOf({ routes, upgrades }: ConfigFile, pools: readonly PoolConfig[]): RouteConfig[] {
+  const written = routes ?? [routeForAll(pools)];
+  return written.map((route) => ({ ...route, upgrades: route.upgrades ?? upgrades }));
+}
+
 /** Without routes everything goes to the only pool, or to the one called `default`. */
-function routeForAll(pools: readonly PoolConfig[]): RouteConfig {
+function routeForAll(pools: readonly PoolConfig[]): RouteWritten {
   return {
     match: { host: null, path: "/", methods: [], headers: [] },
     pool: pools.length === 1 ? pools[0]!.name : "default",

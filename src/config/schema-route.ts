@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { RouteConfig, RouteMatchConfig } from "./config.ts";
 import { fieldMap, textMap } from "./maps.ts";
 import { text } from "./scalars.ts";
+import { upgradeList } from "./schema-upgrades.ts";
 
 const HOST = /^(?:\*\.)?[A-Za-z0-9_](?:[\w.-]{0,252})$|^\[[0-9a-fA-F:.]+\]$/;
 const method = text("text", {
@@ -35,7 +36,7 @@ const matchSchema = z
   });
 
 /** Which requests go to which pool. */
-export const routeSchema: z.ZodType<RouteConfig> = z.strictObject({
+export const routeSchema: z.ZodType<RouteWritten> = z.strictObject({
   match: matchSchema.prefault({}).describe("all that is written must match; without it every request does"),
   pool: text("text", { what: "a pool's name", example: "default" }).describe("a name of `pools`"),
   labels: textMap({ keys: /^[\w./-]{1,63}$/, what: "label", lengthMax: 256 })
@@ -46,4 +47,8 @@ export const routeSchema: z.ZodType<RouteConfig> = z.strictObject({
     .prefault("auto")
     .describe("may a request be sent twice? `auto`: where HTTP or the LLM API allows it"),
   class: z.enum(["high", "normal", "low"]).prefault("normal").describe("who leaves the queue first"),
+  upgrades: upgradeList().optional().describe("in place of the file's `upgrades`"),
 });
+
+/** A route that may leave it to the file which upgrades it takes. */
+export type RouteWritten = Omit<RouteConfig, "upgrades"> & { upgrades?: readonly string[] | undefined };

@@ -118,9 +118,13 @@ export const timeoutsSchema: z.ZodType<TimeoutsConfig> = z
       .prefault("600s")
       .describe("from the whole request sent to the first byte of the answer; long prompts take long"),
     idle: duration(10, 86_400_000).prefault("60s").describe("between two pieces of an answer"),
+    tunnel_idle: duration(100, 604_800_000)
+      .prefault("1h")
+      .describe("without a byte in either direction of a WebSocket or another tunnel"),
   })
   .transform((written): TimeoutsConfig => {
-    return { connectMs: written.connect, firstByteMs: written.first_byte, idleMs: written.idle };
+    const { connect, first_byte, idle, tunnel_idle } = written;
+    return { connectMs: connect, firstByteMs: first_byte, idleMs: idle, tunnelIdleMs: tunnel_idle };
   });
 
 /** Connections that are kept for the next request. */

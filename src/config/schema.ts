@@ -8,6 +8,7 @@ import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong, yes
 import { backendList } from "./schema-backend.ts";
 import { poolSchema } from "./schema-pool.ts";
 import { routeSchema } from "./schema-route.ts";
+import { upgradeList } from "./schema-upgrades.ts";
 import { didYouMean } from "./suggest.ts";
 
 const THREADS_MAX = 63;
@@ -119,6 +120,9 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
       "the most specific route that matches is taken (host, then longer path, then more conditions); " +
         "without routes every request goes to the only pool, or to `default`",
     ),
+  upgrades: upgradeList()
+    .prefault(["websocket"])
+    .describe("protocols that clients may switch to by `Upgrade`; an offer of others is ignored"),
   admin: offOr(adminSchema).prefault({}).describe("status page, metrics and API for operators"),
   drain: z
     .strictObject({
@@ -150,6 +154,7 @@ export interface ConfigFile {
   log: { level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" };
   pools?: Record<string, z.infer<typeof poolSchema>> | undefined;
   routes?: z.infer<typeof routeSchema>[] | undefined;
+  upgrades: readonly string[];
   admin: AdminConfig | null;
   drain: { timeout: number };
   session_keys?: string[] | undefined;

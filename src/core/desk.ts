@@ -153,6 +153,14 @@ export class Desk implements LeaseBook {
     this.witness.started(lease, nowMs);
   }
 
+  leaseEstablished(lease: Lease): void {
+    const nowMs = this.clock.nowMs();
+    this.witness.established(lease, nowMs);
+    // Its endpoint may take more now than the one request of a trial.
+    this.#turnstile.changed();
+    this.waiting.serve(nowMs);
+  }
+
   leaseProgressed(lease: Lease, units: number): void {
     this.ledger.workOff(lease.slot, lease.generation, units);
   }
@@ -208,6 +216,8 @@ export class Desk implements LeaseBook {
 export interface Witness {
   /** The first sign of an answer has come: `firstByteMs` is known. */
   started(lease: LeaseFacts, nowMs: number): void;
+  /** The work stands and only goes on; settled follows. */
+  established(lease: LeaseFacts, nowMs: number): void;
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void;
 }
 

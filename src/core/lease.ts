@@ -35,12 +35,15 @@ export interface LeaseFacts {
   readonly units: number;
   readonly bookedAtMs: number;
   readonly firstByteMs: number;
+  /** See {@link Lease.established}. */
+  readonly isEstablished: boolean;
   readonly why: PickReason;
 }
 
 /** What the pool does when something happens to a lease. */
 export interface LeaseBook {
   leaseStarted(lease: Lease): void;
+  leaseEstablished(lease: Lease): void;
   leaseProgressed(lease: Lease, units: number): void;
   leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void;
 }
@@ -60,6 +63,8 @@ export class Lease {
   bookedAtMs = 0;
   /** Milliseconds to the first sign of an answer; -1 until there was one. */
   firstByteMs = -1;
+  /** See {@link established}. */
+  isEstablished = false;
   why: PickReason = "policy";
   #book: LeaseBook | null = null;
 
@@ -83,12 +88,24 @@ export class Lease {
     this.units = units;
     this.bookedAtMs = nowMs;
     this.firstByteMs = -1;
+    this.isEstablished = false;
     this.why = why;
   }
 
   /** The first sign of an answer has come; later calls do nothing. */
   started(): void {
     if (this.#book !== null && this.firstByteMs < 0) this.#book.leaseStarted(this);
+  }
+
+  /**
+   * The endpoint has done what it was asked for, and now only holds on: a tunnel that stands. That is a
+   * success for its health; how long it lasts from here says nothing of its speed.
+   */
+  established(): void {
+    if (this.#book === null || this.isEstablished) return;
+    this.started();
+    this.isEstablished = true;
+    this.#book.leaseEstablished(this);
   }
 
   /** `units` of the work are done: they are pending no more. */

@@ -28,6 +28,13 @@ export class Lessons implements Witness {
     this.#speed.observe(lease.slot, lease.firstByteMs / lease.units, nowMs);
   }
 
+  /** The work stands: a success for health, before its end. */
+  established(lease: LeaseFacts, nowMs: number): void {
+    if (this.#ledger.generation[lease.slot] !== lease.generation) return;
+    if (lease.why === "trial") this.#endTrial(lease, nowMs);
+    this.#isWell(lease, nowMs);
+  }
+
   /** The attempt has ended; one whose slot is another's by now teaches nothing. */
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
     const { slot, generation } = lease;
@@ -60,6 +67,10 @@ export class Lessons implements Witness {
 
   #succeeded(lease: LeaseFacts, nowMs: number): void {
     this.#ledger.successes[lease.slot]! += 1;
+    if (!lease.isEstablished) this.#isWell(lease, nowMs);
+  }
+
+  #isWell(lease: LeaseFacts, nowMs: number): void {
     const endpoint = this.#endpointOf(lease);
     if (endpoint === undefined || this.#isFromBefore(lease, endpoint)) return;
     if (endpoint.health.outlier.succeeded(nowMs)) this.#caretaker.readmit(endpoint, nowMs);
@@ -88,7 +99,8 @@ export class Lessons implements Witness {
     this.#ledger.failures[slot]! += 1;
     const askedMs = Math.min(detail.retryAfterMs, PENALTY_MS_MAX);
     if (askedMs > 0) this.#ledger.restUntilMs[slot] = nowMs + askedMs;
-    const penaltyMs = Math.max(nowMs - lease.bookedAtMs, PENALTY_MS_MIN, askedMs);
+    const tookMs = lease.isEstablished ? lease.firstByteMs : nowMs - lease.bookedAtMs;
+    const penaltyMs = Math.max(tookMs, PENALTY_MS_MIN, askedMs);
     this.#speed.observeFailure(slot, penaltyMs, nowMs);
     const burden = this.#ledger.burden[slot]! + penaltyMs / PENALTY_MS_MIN;
     this.#ledger.burden[slot] = Math.min(burden, BURDEN_MAX);

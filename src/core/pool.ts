@@ -195,4 +195,4 @@ export interface PoolSetup {
 }
 
 /** Until the lessons are there. */
-const UNTOLD = { started: (): void => {}, settled: (): void => {} };
+const UNTOLD = { started: (): void => {}, established: (): void => {}, settled: (): void => {} };

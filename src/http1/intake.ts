@@ -9,6 +9,7 @@ export class Intake {
   #transport: Transport | null = null;
   #kept: Buffer | null = null;
   #isPaused = false;
+  #discardedBytes = 0;
 
   /** To be called once, before anything else. */
   attach(transport: Transport): void {
@@ -37,6 +38,17 @@ export class Intake {
     return bytes;
   }
 
+  /** From here on bytes are not wanted; they are counted anew. */
+  beginDiscarding(): void {
+    this.#discardedBytes = 0;
+  }
+
+  /** Bytes of a body that are read only for the sake of the connection; false when they are too many. */
+  discard(bytes: number): boolean {
+    this.#discardedBytes += bytes;
+    return this.#discardedBytes <= DISCARDED_BYTES_MAX;
+  }
+
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;
@@ -52,3 +64,5 @@ export class Intake {
 
 /** Bytes that are read ahead of their turn. */
 const KEPT_BYTES_MAX = 64 * 1024;
+/** Bytes of an unwanted body. */
+const DISCARDED_BYTES_MAX = 64 * 1024;

@@ -1,12 +1,11 @@
 // Hot path: no closure, timer or promise per request; one handler object per connection, used again.
-import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
+import type { DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { BodyDecoder } from "./body.ts";
-import type { Deadlines, ServerTimeouts } from "./deadlines.ts";
 import { Intake } from "./intake.ts";
-import { Lingering } from "./lingering.ts";
 import { HEADER_TIMEOUT, type ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
 import type { RequestHandler, ServerConnectionSetup } from "./request-handler.ts";
+import { Timekeeper } from "./timekeeper.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 /**
@@ -18,10 +17,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   readonly #handler: RequestHandler;
   readonly #parser: RequestParser;
   readonly #body: BodyDecoder;
-  readonly #deadlines: Deadlines;
-  readonly #timeouts: ServerTimeouts;
+  readonly #time: Timekeeper;
   readonly #onClosed: (connection: ServerConnection) => void;
-  readonly #deadline: Deadline = new Deadline(this);
   /** Bytes of requests that wait for their turn. */
   readonly #intake: Intake = new Intake();
   #state: State = "head";
@@ -29,25 +26,21 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   #isReading = false;
   /** Nothing more is taken: the receiver of the body is full, or the answers before are not read. */
   #isHeld = false;
-  #discarded = 0;
-  readonly #lingering: Lingering = new Lingering();
-  #isHeadTimed = false;
   #clientKeepsAlive = true;
-  /** What was waiting to be sent when progress was looked for last. */
-  #bufferedBytes = 0;
+  /** The current request offers another protocol, and has no body. */
+  #isOffer = false;
   /** Set for the last request: the connection closes after its answer. */
   isLast = false;
 
   constructor(setup: ServerConnectionSetup) {
-    this.#deadlines = setup.deadlines;
-    this.#timeouts = setup.timeouts;
+    this.#time = new Timekeeper(setup.deadlines, setup.timeouts, this);
     this.#onClosed = setup.onClosed;
     this.#parser = new RequestParser(setup.limits);
     this.#body = new BodyDecoder(setup.limits, "request");
     this.transport = setup.accept(this);
     this.#intake.attach(this.transport);
     this.#handler = setup.createHandler(this);
-    this.#deadlines.set(this.#deadline, this.#timeouts.headerMs);
+    this.#time.awaitFirst();
   }
 
   /** Takes no further request; with none in hand it closes, as soon as its answers have left. */
@@ -60,6 +53,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
 
   /** The connection may carry another request after this one, as far as client and drain go. */
   get keepsAlive(): boolean {
+    // What came behind an offer may be of the other protocol: it is never read as a request (CVE class 3).
+    if (this.#isOffer && !this.#intake.isEmpty) return false;
     return this.#clientKeepsAlive && !this.isLast;
   }
 
@@ -72,7 +67,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   write(data: string | Uint8Array): boolean {
     const isRoomLeft = this.transport.write(data);
     // A client that does not read may take so long for the next bytes.
-    if (!isRoomLeft) this.#expectProgress();
+    if (!isRoomLeft) this.#time.awaitReading(this.transport);
     return isRoomLeft;
   }
 
@@ -82,8 +77,21 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (!keepAlive || !this.keepsAlive) return this.#beginLinger();
     if (this.#isBodyDone) return this.#nextRequest();
     this.#state = "discard";
-    this.#discarded = 0;
+    this.#intake.beginDiscarding();
     this.resumeBody();
+  }
+
+  /**
+   * Both sides have switched to another protocol: all that comes from now on is `receiver`'s, who calls
+   * `onClose` here when that is over. Returns what has come before its turn, or null.
+   */
+  handOver(receiver: TransportHandler): Buffer | null {
+    this.#state = "tunnel";
+    this.#time.stop();
+    this.transport.handler = receiver;
+    const early = this.#intake.take();
+    this.#intake.resume();
+    return early;
   }
 
   /** An unclean end, on purpose: the client must see that the response is not complete. */
@@ -95,14 +103,14 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   pauseBody(): void {
     this.#isHeld = true;
     this.#intake.pause();
-    this.#deadlines.set(this.#deadline, HELD_CHECK_MS);
+    this.#time.checkHeld();
   }
 
   resumeBody(): void {
     if (!this.#isHeld && !this.#intake.isPaused) return;
     this.#isHeld = false;
     this.#intake.resume();
-    if (!this.#isBodyDone) this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    if (!this.#isBodyDone) this.#time.awaitBody();
     if (!this.#isReading) this.#takePipelined();
   }
 
@@ -111,13 +119,13 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#intake.isEmpty && !this.#isHeld && this.#state !== "answer") return this.#read(bytes);
     this.#intake.keep(bytes, 0);
     const isHeld = this.#intake.isPaused && this.transport.bufferedBytes === 0;
-    if (isHeld) this.#deadlines.set(this.#deadline, HELD_CHECK_MS);
+    if (isHeld) this.#time.checkHeld();
   }
 
   onDrain(): void {
     const state = this.#state;
     if (state === "head" && this.#isHeld) return this.#awaitRequest();
-    if (state === "answer" || (state === "body" && this.#isHeld)) this.#deadlines.clear(this.#deadline);
+    if (state === "answer" || (state === "body" && this.#isHeld)) this.#time.stop();
     if (state !== "closed") this.#handler.onDrain();
   }
 
@@ -130,14 +138,14 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     const before = this.#state;
     this.#state = "closed";
     this.#intake.take();
-    this.#deadlines.remove(this.#deadline);
+    this.#time.remove();
     if (before === "body" || before === "answer") this.#handler.onAbort(null);
     this.#onClosed(this);
   }
 
   onDeadline(): void {
     const { bufferedBytes } = this.transport;
-    if (bufferedBytes > 0 && bufferedBytes < this.#bufferedBytes) return this.#expectProgress();
+    if (this.#time.hasBeenRead(this.transport)) return this.#time.awaitReading(this.transport);
     if (
       bufferedBytes === 0 &&
       this.#intake.isPaused &&
@@ -145,7 +153,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     ) {
       // A connection that is not read from does not say that it was reset: a write of nothing finds out.
       this.transport.write("");
-      return this.#deadlines.set(this.#deadline, HELD_CHECK_MS);
+      return this.#time.checkHeld();
     }
     if (this.#state === "head" && this.#parser.hasBegun) this.#refuse(HEADER_TIMEOUT);
     else this.transport.destroy();
@@ -171,47 +179,41 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   #readHead(bytes: Buffer, offset: number): number {
     const next = this.#parser.parse(bytes, offset);
     if (next === NEED_MORE) {
-      if (this.#parser.hasBegun) this.#beginHeadDeadline();
+      if (this.#parser.hasBegun) this.#time.headGoesOn();
       return -1;
     }
     if (next === FAILED) return this.#refuse(this.#parser.error!);
     const head = this.#parser.head;
-    this.#isHeadTimed = false;
+    this.#time.headIsThere();
     this.#clientKeepsAlive = head.keepAlive;
     this.#isBodyDone = head.framing === "none";
+    this.#isOffer = this.#isBodyDone && head.upgrade !== null;
     this.#state = this.#isBodyDone ? "answer" : "body";
-    if (this.#isBodyDone) this.#deadlines.clear(this.#deadline);
-    else this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    if (this.#isBodyDone) this.#time.stop();
+    else this.#time.awaitBody();
     this.#body.start(head.framing, head.contentLength);
+    if (this.#isOffer && next < bytes.length) this.#intake.keep(bytes, next);
     this.#handler.onRequest(head);
     if (this.#isBodyDone && (this.#state as State) === "answer") this.#handler.onBodyEnd("");
-    return next;
-  }
-
-  /** From the first byte of a head the time runs, however slowly the rest drips in. */
-  #beginHeadDeadline(): void {
-    if (this.#isHeadTimed) return;
-    this.#isHeadTimed = true;
-    this.#deadlines.set(this.#deadline, this.#timeouts.headerMs);
+    return this.#isOffer ? bytes.length : next;
   }
 
   #readBody(bytes: Buffer, offset: number): number {
     const next = this.#body.decode(bytes, offset, this);
     if (next < 0) return this.#breakOff(this.#body.error!);
     if (this.#body.isDone) this.#endBody();
-    else if (!this.#isHeld && this.#state !== "linger")
-      this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
+    else if (!this.#isHeld && this.#state !== "linger") this.#time.awaitBody();
     return next;
   }
 
   onPayload(bytes: Buffer, start: number, end: number): void {
     if (this.#state === "body") this.#handler.onPayload(bytes, start, end);
-    else this.#discard(end - start);
+    else if (!this.#intake.discard(end - start)) this.#beginLinger();
   }
 
   #endBody(): void {
     this.#isBodyDone = true;
-    this.#deadlines.clear(this.#deadline);
+    this.#time.stop();
     if (this.#state === "discard") return this.#nextRequest();
     if (this.#state !== "body") return;
     this.#state = "answer";
@@ -238,13 +240,13 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#parser.reset();
     if (this.transport.bufferedBytes <= UNREAD_BYTES_MAX) return this.#awaitRequest();
     this.pauseBody();
-    this.#expectProgress();
+    this.#time.awaitReading(this.transport);
   }
 
   #awaitRequest(): void {
     this.#isHeld = false;
     this.#intake.resume();
-    this.#deadlines.set(this.#deadline, this.#timeouts.keepAliveMs);
+    this.#time.awaitNext();
     if (!this.#isReading) this.#takePipelined();
   }
 
@@ -258,39 +260,22 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#state === "closed") return;
     this.#state = "linger";
     this.#intake.take();
-    const silentMs = this.#lingering.begin(this.#deadlines.nowMs);
-    if (this.transport.bufferedBytes > 0) this.#expectProgress();
-    else this.#deadlines.set(this.#deadline, silentMs);
+    this.#time.awaitClose(this.transport);
     this.transport.end();
     this.#intake.resume();
   }
 
-  #expectProgress(): void {
-    this.#bufferedBytes = this.transport.bufferedBytes;
-    this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
-  }
-
   #lingerOn(bytes: number): void {
-    const silentMs = this.#lingering.read(bytes, this.#deadlines.nowMs);
-    if (silentMs === 0) this.transport.destroy();
-    else if (this.transport.bufferedBytes === 0) this.#deadlines.set(this.#deadline, silentMs);
-  }
-
-  #discard(bytes: number): void {
-    this.#discarded += bytes;
-    if (this.#discarded > DISCARD_BYTES_MAX) this.#beginLinger();
+    if (!this.#time.lingersOn(bytes, this.transport)) this.transport.destroy();
   }
 }
 
 /**
  * head: between requests or in a head. body: its body comes in. answer: all read, being answered. discard:
- * answered before its body was read. linger: answered for the last time, waiting for the client to close.
+ * answered before its body was read. tunnel: handed over. linger: answered for the last time, waiting for the
+ * client to close.
  */
-type State = "head" | "body" | "answer" | "discard" | "linger" | "closed";
+type State = "head" | "body" | "answer" | "discard" | "tunnel" | "linger" | "closed";
 
-/** Bytes of an unwanted body that are read for the sake of the connection. */
-const DISCARD_BYTES_MAX = 64 * 1024;
-/** How often it is looked whether a client that is not read from is still there. */
-const HELD_CHECK_MS = 100;
 /** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */
 const UNREAD_BYTES_MAX = 64 * 1024;

@@ -32,4 +32,6 @@ export interface Transport {
   end(): void;
   /** Closes at once; nothing but `onClose` follows. May be called any number of times. */
   destroy(): void;
+  /** As `destroy`, but the peer sees that it was cut: RST where there is one. */
+  reset(): void;
 }

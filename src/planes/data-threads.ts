@@ -190,6 +190,8 @@ export class DataThreads implements Plane {
     for (const [pool, stats] of thread.stats) {
       const past = this.#past.get(pool) ?? new PoolStats();
       past.add(stats, nowMs);
+      // They ended with it.
+      past.tunnels = 0;
       this.#past.set(pool, past);
     }
     if (thread.counts !== null) this.#pastCounts.push({ ...thread.counts, clientConnections: 0 });

@@ -9,6 +9,7 @@ import { requestLines } from "./forwarding.ts";
 import { bodyKeyOf, cookieOf, keyOf, type KeySource } from "./keys.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import type { RequestRecord } from "./record.ts";
+import { offeredProtocol, offerFault } from "./upgrade.ts";
 import { findRoute, isAmbiguousPath, isLlmPath, isReplaySafe, type Route } from "./route.ts";
 
 /** All that the rest of a request's life needs of its head. */
@@ -23,6 +24,8 @@ export interface Admission {
   readonly isOldClient: boolean;
   /** The cookie named a backend that is still well. */
   readonly cookieEndpoint: string | null;
+  /** The protocol that the backend is offered; null for none. */
+  readonly upgrade: string | null;
   /** The choice goes by a field of the body. */
   readonly bodyKey: { readonly field: string; readonly isSession: boolean } | null;
 }
@@ -58,9 +61,12 @@ export function admit(
     context.unrouted++;
     return ANSWERS.noRoute;
   }
+  const upgrade = head.upgrade === null ? null : offeredProtocol(head, route.spec.upgrades);
+  const fault = upgrade === null ? null : offerFault(head, upgrade);
   const { traffic } = route;
   record.route = route.name;
   record.traffic = traffic;
+  if (fault !== null) return fault;
   work.reset();
   work.labels = route.labels;
   work.classIndex = route.classIndex;
@@ -70,12 +76,13 @@ export function admit(
   if (traffic.sessionKey !== null) work.sessionKey = keyOf(traffic.sessionKey, head, client);
   return {
     route,
-    head: forwardedHead(context, head, record, traffic),
+    head: forwardedHead(context, head, record, traffic) + upgradeLines(upgrade),
     method: head.method,
     isReplaySafe: work.isReplayable,
     expectsContinue: head.expectsContinue,
     isOldClient: head.minorVersion === 0,
     cookieEndpoint: traffic.cookies === null ? null : readSession(traffic, head, work),
+    upgrade,
     bodyKey: head.framing === "none" ? null : bodyKey(traffic.hashKey, traffic.sessionKey),
   };
 }
@@ -101,6 +108,11 @@ function forwardedHead(
   const forwards = maxForwards(head);
   if (forwards > 0) text += `max-forwards: ${forwards - 1}\r\n`;
   return `${text}via: 1.${head.minorVersion} ${context.pseudonym}\r\n`;
+}
+
+/** The offer is ours: nothing of the client's Connection goes on. */
+function upgradeLines(upgrade: string | null): string {
+  return upgrade === null ? "" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
 }
 
 /** Our name is in one of its Via lines. */

@@ -53,10 +53,14 @@ export function answerText(answer: OwnAnswer, dress: AnswerDress): string {
 /** What we serve, for `Allow`. */
 export const ALLOW_LINE = "allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
+/** What a client should have offered (RFC 6455 section 4.4, RFC 9110 section 15.5.22). */
+const WEBSOCKET_LINES = "sec-websocket-version: 13\r\nupgrade: websocket\r\nconnection: upgrade\r\n";
+
 function errorLines(answer: ErrorAnswer, isLlm: boolean): string {
   let text = `content-type: ${isLlm ? "application/json" : "application/problem+json"}\r\n`;
   text += `proxy-status: evener; error=${answer.proxyError}; details="${answer.code}"\r\n`;
   if (answer.retryAfterMs > 0) text += `retry-after: ${Math.ceil(answer.retryAfterMs / 1000)}\r\n`;
+  if (answer.status === 426) return text + WEBSOCKET_LINES;
   return answer.status === 405 ? text + ALLOW_LINE : text;
 }
 

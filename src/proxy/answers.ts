@@ -99,6 +99,11 @@ export function parseAnswer(error: ParseError): ErrorAnswer {
   return answer(error.status, code, `${error.detail} (${error.code})`, "http_request_error");
 }
 
+/** The answer to an offer to switch protocols that no backend shall see. */
+export function upgradeAnswer(status: 400 | 426, message: string): ErrorAnswer {
+  return answer(status, "EVENER_BAD_UPGRADE", message, "http_request_error");
+}
+
 /** The answer to a request that the pool could not take. */
 export function refusalAnswer(refusal: Extract<Decision, { kind: "refuse" }>, pool: string): ErrorAnswer {
   const [code, message] = REFUSALS[refusal.reason];

@@ -3,20 +3,27 @@ import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { Lease, type Outcome } from "../core/lease.ts";
 import type { ResponseHead } from "../http1/head.ts";
 import type { ServerConnection } from "../http1/server.ts";
+import type { Transport } from "../http1/transport.ts";
 import type { Admission } from "./admit.ts";
 import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { FailureReason } from "./retry.ts";
+import { Tunnel, type TunnelOwner } from "./tunnel.ts";
 import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
 
-/** Who made the attempt. Of `onFailed`, `onBroken` and `onComplete` exactly one comes, as the last call. */
-export interface AttemptOwner {
+/**
+ * Who made the attempt. Of `onTunnelEnd`, `onFailed`, `onBroken` and `onComplete` exactly one comes, as the
+ * last call.
+ */
+export interface AttemptOwner extends TunnelOwner {
   onInterim(head: ResponseHead): void;
   /** The answer begins; the attempt may be cancelled in the call, when another one is to follow. */
   onAnswer(head: ResponseHead): void;
+  /** The backend has switched protocols, as it was offered; `head` and `rest` are valid during the call. */
+  onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void;
   /** It failed before the answer began; the lease is open still. */
   onFailed(failure: AttemptFailure): void;
   /** It broke off in the answer; the lease is open still. */
@@ -144,6 +151,25 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#owner.onAnswer(head);
   }
 
+  onSwitched(head: ResponseHead, backend: Transport, rest: Buffer): void {
+    this.#context.deadlines.clear(this.#deadline);
+    this.#isSending = false;
+    this.#upstream = null;
+    this.lease.established();
+    const { route, upgrade } = this.#admission!;
+    const tunnel = new Tunnel({
+      client: this.#client,
+      backend,
+      protocol: upgrade!,
+      traffic: route.traffic,
+      lease: this.lease,
+      record: this.#record,
+      deadlines: this.#context.deadlines,
+      owner: this.#owner,
+    });
+    this.#owner.onTunnel(tunnel, head, rest);
+  }
+
   onResponsePayload(bytes: Buffer, start: number, end: number): void {
     this.#relay.payload(bytes, start, end);
   }
@@ -211,10 +237,10 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   #send(): void {
     const upstream = this.#upstream!;
-    const { head, method, expectsContinue } = this.#admission!;
+    const { head, method, expectsContinue, upgrade } = this.#admission!;
     const asks = expectsContinue && !this.#hasContinued && this.#body.bytes === 0;
     const expect = asks ? "expect: 100-continue\r\n" : "";
-    upstream.beginRequest(method);
+    upstream.beginRequest(method, upgrade);
     this.wasSent = true;
     this.#sentAtMs = this.#context.clock.nowMs();
     this.#isSending = true;

@@ -9,7 +9,6 @@ import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { RequestHandler } from "../http1/request-handler.ts";
 import type { ServerConnection } from "../http1/server.ts";
-import { statusLine } from "../http1/writer.ts";
 import { type Admission, admit, readBodyKey } from "./admit.ts";
 import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
@@ -19,12 +18,13 @@ import type { Peer } from "./peer.ts";
 import type { EndReason } from "./pool-stats.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { RequestRecord } from "./record.ts";
-import { interimLines } from "./forwarding.ts";
+import { Interims } from "./interims.ts";
 import { Relay } from "./relay.ts";
 import { RequestBody } from "./request-body.ts";
-import { ownResponse, relayMode, responseText, sessionLine } from "./response-text.ts";
+import { ownResponse, relayMode, responseText, sessionLine, switchText } from "./response-text.ts";
 import { Retrier } from "./retrier.ts";
-import { backoffMs, retryAfterMs, type RetryFailure } from "./retry.ts";
+import type { Tunnel } from "./tunnel.ts";
+import { retryAfterMs, type RetryFailure } from "./retry.ts";
 
 /**
  * The life of a request: admitted, booked on a backend, sent, answered, ended. `#end` is the one place where
@@ -36,26 +36,26 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #record: RequestRecord;
   readonly #work: Work = new Work();
   readonly #body: RequestBody = new RequestBody();
+  readonly #interims: Interims;
   readonly #relay: Relay;
   readonly #attempt: Attempt;
   readonly #retrier: Retrier;
   /**
-   * collect: its body is awaited before the pick. run: queued or attempted. ended: its end has been written.
+   * collect: its body is awaited before the pick. run: queued or attempted. tunnel: the protocol was
+   * switched. ended: its end has been written.
    */
-  #phase: "idle" | "collect" | "run" | "ended" = "idle";
+  #phase: "idle" | "collect" | "run" | "tunnel" | "ended" = "idle";
   #admission: Admission | null = null;
   #queuedAtMs = -1;
-  #backoff: NodeJS.Timeout | null = null;
+  #tunnel: Tunnel | null = null;
   #outcome: Outcome = "ok";
   #retryAfterMs = 0;
-  #hasContinued = false;
-  /** An interim answer other than 100 has gone to the client: another backend must not answer any more. */
-  #hasInterim = false;
 
   constructor(context: ProxyContext, connection: ServerConnection, peer: Peer) {
     this.#context = context;
     this.#connection = connection;
     this.#record = new RequestRecord(peer);
+    this.#interims = new Interims(connection);
     this.#relay = new Relay(connection);
     this.#attempt = new Attempt(context, this, this.#body, this.#relay, connection, this.#record);
     this.#retrier = new Retrier(context, this.#work, this.#body, this.#attempt, this.#record);
@@ -67,8 +67,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#relay.reset();
     this.#attempt.reset();
     this.#retrier.reset();
-    this.#hasContinued = false;
-    this.#hasInterim = false;
+    this.#interims.reset();
     this.#queuedAtMs = -1;
     this.#phase = "collect";
     const admission = admit(this.#context, head, this.#record, this.#work);
@@ -99,10 +98,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (this.#phase !== "collect") return;
     // The key of the choice may be in the body: wait for it, as long as there is room to keep it.
     const mustWait = this.#admission!.bodyKey !== null && this.#body.bytes < KEY_BYTES_MAX;
-    if (!mustWait) return this.#start();
-    if (!this.#admission!.expectsContinue || this.#hasContinued) return;
-    this.#hasContinued = true;
-    this.#connection.write(`${statusLine(100)}\r\n`);
+    if (mustWait) this.#interims.askForBody(this.#admission!);
+    else this.#start();
   }
 
   onDrain(): void {
@@ -131,6 +128,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
 
   /** The balancer stops and has waited long enough. */
   shutDown(): void {
+    if (this.#phase === "tunnel") return this.#tunnel!.shutDown();
     if (this.#phase !== "collect" && this.#phase !== "run") return this.#connection.abort();
     this.#callOff("cancelled");
     if (this.#relay.isBegun) return this.#breakOff("shutdown");
@@ -149,16 +147,11 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     record.attempts++;
     record.backend = lease.endpoint!.id;
     record.why = record.attempts > 1 ? "retry" : lease.why;
-    this.#attempt.begin(this.#admission!, this.#hasContinued);
+    this.#attempt.begin(this.#admission!, this.#interims.hasContinued);
   }
 
   onInterim(head: ResponseHead): void {
-    if (this.#admission!.isOldClient) return;
-    // A 100 that nobody waits for, or that we have sent ourselves, ends here.
-    if (head.status === 100 && (this.#hasContinued || !this.#admission!.expectsContinue)) return;
-    if (head.status === 100) this.#hasContinued = true;
-    else this.#hasInterim = true;
-    this.#connection.write(`${interimLines(head)}\r\n`);
+    this.#interims.pass(head, this.#admission!);
   }
 
   onAnswer(head: ResponseHead): void {
@@ -179,6 +172,19 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
       responseText(head, mode, record, keepAlive, sessionLine(this.#admission!, record)),
       mode,
     );
+  }
+
+  onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void {
+    const record = this.#record;
+    record.firstByteMs = this.#context.clock.nowMs() - record.beganMs;
+    record.status = head.status;
+    this.#phase = "tunnel";
+    this.#tunnel = tunnel;
+    tunnel.begin(switchText(head, this.#admission!, record), rest);
+  }
+
+  onTunnelEnd(reason: EndReason): void {
+    this.#end(reason, false);
   }
 
   onComplete(trailers: string): void {
@@ -225,26 +231,20 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
    * it.
    */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
-    const decision = this.#hasInterim ? "no" : this.#retrier.decide(this.#admission!, failure, status);
+    const decision = this.#interims.hasPassed
+      ? "no"
+      : this.#retrier.decide(this.#admission!, failure, status);
     if (decision === "no") return false;
     this.#record.noteFailure(status === 0 ? failure : String(status));
     this.#attempt.cancel(this.#outcome, this.#retryAfterMs, isUnreachable);
     if (decision === "redelivery") this.#pick();
-    else this.#pickLater(backoffMs(this.#traffic.retry!, this.#record.attempts, this.#context.random));
+    else this.#retrier.later(this.#traffic.retry!, () => this.#pick());
     return true;
-  }
-
-  #pickLater(waitMs: number): void {
-    this.#backoff = setTimeout(() => {
-      this.#backoff = null;
-      this.#pick();
-    }, waitMs);
   }
 
   /** Whatever the request waits for or runs on is given up. */
   #callOff(outcome: Outcome): void {
-    if (this.#backoff !== null) clearTimeout(this.#backoff);
-    this.#backoff = null;
+    this.#retrier.callOff();
     if (this.#queuedAtMs >= 0) this.#record.queueMs = this.#context.clock.nowMs() - this.#queuedAtMs;
     if (this.#admission !== null) this.#traffic.pool.leaveQueue(this.#attempt.lease);
     this.#attempt.cancel(outcome);
@@ -286,13 +286,10 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   #log(reason: EndReason): void {
-    const { accessLog, clock } = this.#context;
     const record = this.#record;
-    const nowMs = clock.nowMs();
-    record.bytesIn = this.#body.bytes;
-    record.bytesOut = this.#relay.bytes;
-    record.count(reason, nowMs);
-    if (accessLog.isOn) accessLog.append(record.line(reason, nowMs, accessLog.isoTime()));
+    record.bytesIn += this.#body.bytes;
+    record.bytesOut += this.#relay.bytes;
+    record.end(reason, this.#context);
   }
 }
 

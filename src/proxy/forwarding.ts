@@ -145,6 +145,8 @@ const KEPT: Uint8Array = marks([
   FIELD.via,
   FIELD.xApiKey,
   FIELD.idempotencyKey,
+  FIELD.secWebsocketKey,
+  FIELD.secWebsocketVersion,
 ]);
 
 function marks(ids: readonly number[]): Uint8Array {

@@ -13,6 +13,8 @@ export class PoolStats {
   readonly ends: Float64Array = new Float64Array(END_REASONS.length);
   retries = 0;
   redeliveries = 0;
+  /** Tunnels that are open now. */
+  tunnels = 0;
 
   /** The figures of a backend; made at its first request. */
   of(id: string): BackendStats {
@@ -35,6 +37,7 @@ export class PoolStats {
     for (let i = 0; i < this.ends.length; i++) this.ends[i]! += other.ends[i]!;
     this.retries += other.retries;
     this.redeliveries += other.redeliveries;
+    this.tunnels += other.tunnels;
     for (const [id, stats] of other.#backends) this.of(id).add(stats, nowMs);
   }
 
@@ -42,8 +45,9 @@ export class PoolStats {
   takeNews(): PoolStatsData {
     const backends: [string, BackendStatsData][] = [];
     for (const [id, stats] of this.#backends) if (stats.isNews()) backends.push([id, stats.dump()]);
-    const { retries, redeliveries } = this;
-    return { queueMs: this.queueMs.dump(), ends: this.ends.slice(), retries, redeliveries, backends };
+    const { retries, redeliveries, tunnels } = this;
+    const ends = this.ends.slice();
+    return { queueMs: this.queueMs.dump(), ends, retries, redeliveries, tunnels, backends };
   }
 
   load(data: PoolStatsData): void {
@@ -51,6 +55,7 @@ export class PoolStats {
     this.ends.set(data.ends);
     this.retries = data.retries;
     this.redeliveries = data.redeliveries;
+    this.tunnels = data.tunnels;
     for (const [id, stats] of data.backends) this.of(id).load(stats);
   }
 }
@@ -105,6 +110,7 @@ export interface PoolStatsData {
   readonly ends: Float64Array;
   readonly retries: number;
   readonly redeliveries: number;
+  readonly tunnels: number;
   readonly backends: readonly (readonly [string, BackendStatsData])[];
 }
 
@@ -131,6 +137,7 @@ export const END_REASONS = [
   "first_byte_timeout",
   "idle_timeout",
   "backend_died",
+  "tunnel_idle",
   "shutdown",
 ] as const;
 

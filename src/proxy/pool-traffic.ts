@@ -30,6 +30,8 @@ export interface TrafficTimeouts {
   readonly firstByteMs: number;
   /** Between two bytes of an answer. */
   readonly idleMs: number;
+  /** Without a byte in either direction, after a switch of protocols. */
+  readonly tunnelIdleMs: number;
 }
 
 /** What is tried again, and how often. */

@@ -3,6 +3,7 @@ import { ForwardedChain } from "./forwarded-chain.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { jsonText, redactTarget } from "./access-log.ts";
+import type { ProxyContext } from "./context.ts";
 import { END_REASONS, type EndReason } from "./pool-stats.ts";
 
 /** What is noted of one request, for its log line and the figures. One object a connection, used again. */
@@ -73,6 +74,13 @@ export class RequestRecord {
     this.history += `${this.history === "" ? "" : " "}${this.backend}:${reason}`;
   }
 
+  /** The request has ended: into the figures, and into the access log. */
+  end(reason: EndReason, { accessLog, clock }: ProxyContext): void {
+    const nowMs = clock.nowMs();
+    this.count(reason, nowMs);
+    if (accessLog.isOn) accessLog.append(this.line(reason, nowMs, accessLog.isoTime()));
+  }
+
   /** Books the request into the figures of its pool and backend. */
   count(reason: EndReason, nowMs: number): void {
     const traffic = this.traffic;
@@ -82,7 +90,8 @@ export class RequestRecord {
     if (this.backend === "") return;
     const stats = traffic.stats.of(this.backend);
     stats.statusClasses[this.status >= 100 ? Math.floor(this.status / 100) : 0]! += 1;
-    stats.totalMs.record(nowMs - this.beganMs);
+    // How long a tunnel stands is no duration of an answer.
+    if (this.status !== 101) stats.totalMs.record(nowMs - this.beganMs);
     stats.bytesToClient += this.bytesOut;
     if (this.firstByteMs < 0) return;
     stats.firstByteMs.record(this.firstByteMs);

@@ -4,7 +4,7 @@ import type { ResponseHead } from "../http1/head.ts";
 import { httpDate } from "../http1/writer.ts";
 import type { Admission } from "./admit.ts";
 import { answerText, type OwnAnswer } from "./answer.ts";
-import { responseLines } from "./forwarding.ts";
+import { interimLines, responseLines } from "./forwarding.ts";
 import type { RelayMode } from "./relay.ts";
 import type { RequestRecord } from "./record.ts";
 
@@ -32,6 +32,13 @@ export function responseText(
   text += decisionLines(record);
   text += `x-request-id: ${record.requestId}\r\n${lines}`;
   return keepAlive ? `${text}\r\n` : `${text}connection: close\r\n\r\n`;
+}
+
+/** The 101 for the client, the empty line included. */
+export function switchText(head: ResponseHead, admission: Admission, record: RequestRecord): string {
+  const text = `${interimLines(head)}upgrade: ${admission.upgrade}\r\nconnection: upgrade\r\n`;
+  const lines = sessionLine(admission, record);
+  return `${text}${decisionLines(record)}x-request-id: ${record.requestId}\r\n${lines}\r\n`;
 }
 
 /** What was decided about the request, for whoever looks at its answer. */

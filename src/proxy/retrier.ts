@@ -4,9 +4,13 @@ import type { Attempt } from "./attempt.ts";
 import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { RequestBody } from "./request-body.ts";
-import { decideRetry, type RetryDecision, type RetryFailure } from "./retry.ts";
+import type { RetryRules } from "./pool-traffic.ts";
+import { backoffMs, decideRetry, type RetryDecision, type RetryFailure } from "./retry.ts";
 
-/** Decides about the retries of one request after the other: what failed, what is left, who could take it. */
+/**
+ * The retries of one request after the other: what failed, what is left, who could take it, and the pause
+ * before.
+ */
 export class Retrier {
   readonly #context: ProxyContext;
   readonly #work: Work;
@@ -14,6 +18,7 @@ export class Retrier {
   readonly #attempt: Attempt;
   readonly #record: RequestRecord;
   #wasRedelivered = false;
+  #pause: NodeJS.Timeout | null = null;
 
   constructor(context: ProxyContext, work: Work, body: RequestBody, attempt: Attempt, record: RequestRecord) {
     this.#context = context;
@@ -49,5 +54,21 @@ export class Retrier {
       traffic.stats.redeliveries++;
     } else if (decision === "budget") traffic.stats.retries++;
     return decision;
+  }
+
+  /** Calls `again` after the back-off of the next attempt, unless it is called off before. */
+  later(rules: RetryRules, again: () => void): void {
+    this.#pause = setTimeout(
+      () => {
+        this.#pause = null;
+        again();
+      },
+      backoffMs(rules, this.#record.attempts, this.#context.random),
+    );
+  }
+
+  callOff(): void {
+    if (this.#pause !== null) clearTimeout(this.#pause);
+    this.#pause = null;
   }
 }

@@ -16,6 +16,8 @@ export interface RouteSpec {
   readonly labels: Readonly<Record<string, string>>;
   readonly replay: "auto" | "always" | "never";
   readonly class: "high" | "normal" | "low";
+  /** Protocols that clients may switch to. */
+  readonly upgrades: readonly string[];
 }
 
 /** A route, ready for the request path. */

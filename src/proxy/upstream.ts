@@ -7,6 +7,7 @@ import type { ResponseHead } from "../http1/head.ts";
 import type { Http1Limits } from "../http1/limits.ts";
 import { FAILED, NEED_MORE, ResponseParser } from "../http1/parser.ts";
 import type { Transport, TransportHandler } from "../http1/transport.ts";
+import { namesProtocol } from "./upgrade.ts";
 
 /** Whose request runs on an upstream connection. */
 export interface UpstreamListener {
@@ -15,6 +16,11 @@ export interface UpstreamListener {
   onInterim(head: ResponseHead): void;
   /** The final head; valid during the call. */
   onResponseHead(head: ResponseHead): void;
+  /**
+   * The backend has switched to the protocol that was offered: the transport is the listener's now. `rest`,
+   * what came behind the head, is valid during the call.
+   */
+  onSwitched(head: ResponseHead, transport: Transport, rest: Buffer): void;
   onResponsePayload(bytes: Buffer, start: number, end: number): void;
   /** The response is complete and the connection is nobody's now; it may be put back if `isReusable`. */
   onResponseEnd(connection: UpstreamConnection, trailers: string, isReusable: boolean): void;
@@ -46,6 +52,8 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
   #state: "connecting" | "idle" | "head" | "body" | "closed" = "connecting";
   #interims = 0;
   #keepsAlive = true;
+  /** The protocol that the request offers; null for none. */
+  #offer: string | null = null;
   /** Answers read so far: more than 0 means that a request on it now reuses it. */
   answers = 0;
   /** How long the backend keeps it, as far as it said. */
@@ -80,9 +88,10 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     this.#listener?.onConnected();
   }
 
-  /** The head of a request is about to be written. */
-  beginRequest(method: string): void {
+  /** The head of a request is about to be written; `offer` is the protocol that it asks to switch to. */
+  beginRequest(method: string, offer: string | null): void {
     this.#parser.requestMethod = method;
+    this.#offer = offer;
     this.#state = "head";
     this.#interims = 0;
     this.isRequestSent = false;
@@ -156,13 +165,14 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     if (next === FAILED) return this.#fail(`${this.#parser.error!.code}: ${this.#parser.error!.detail}`);
     const head = this.#parser.head;
     if (head.status < 200) {
-      if (head.status === 101) return this.#fail("it switched protocols unasked");
+      if (head.status === 101) return this.#switch(head, bytes, next);
       if (++this.#interims > INTERIMS_MAX) return this.#fail("too many interim responses");
       this.#listener!.onInterim(head);
       return next;
     }
     this.#state = "body";
-    this.#keepsAlive = head.keepAlive;
+    // A backend may think that it has switched although it said otherwise (P12, CVE class 3).
+    this.#keepsAlive = head.keepAlive && this.#offer === null;
     this.#readKeepAliveHint(head);
     this.#body.start(head.framing, head.contentLength);
     const listener = this.#listener;
@@ -170,6 +180,18 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     // Bytes behind the end belong to no answer: the connection is not used again (RFC 9112 6.3).
     if (this.#body.isDone && this.#listener === listener) this.#end(next === bytes.length);
     return next;
+  }
+
+  #switch(head: ResponseHead, bytes: Buffer, next: number): number {
+    if (this.#offer === null) return this.#fail("it switched protocols unasked");
+    if (!namesProtocol(head, this.#offer))
+      return this.#fail("it switched to another protocol than was offered");
+    const listener = this.#listener!;
+    this.#listener = null;
+    this.#state = "closed";
+    this.#deadlines.remove(this.#deadline);
+    listener.onSwitched(head, this.transport!, bytes.subarray(next));
+    return bytes.length;
   }
 
   #readBody(bytes: Buffer, offset: number): number {

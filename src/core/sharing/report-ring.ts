@@ -26,6 +26,10 @@ export class ReportWriter implements Witness {
     this.#write(lease, STARTED, 0, false, nowMs);
   }
 
+  established(lease: LeaseFacts, nowMs: number): void {
+    this.#write(lease, ESTABLISHED, 0, false, nowMs);
+  }
+
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
     const { retryAfterMs, isUnreachable } = detail;
     if (this.#write(lease, OUTCOMES.indexOf(outcome), retryAfterMs, isUnreachable, nowMs)) return;
@@ -51,6 +55,7 @@ export class ReportWriter implements Witness {
     records[at + 7] = retryAfterMs;
     records[at + 8] = isCertain ? 1 : 0;
     records[at + 9] = nowMs;
+    records[at + 10] = lease.isEstablished ? 1 : 0;
     this.#written = (written + 1) | 0;
     Atomics.store(this.#positions, WRITTEN, this.#written);
     return true;
@@ -82,9 +87,11 @@ export class ReportReader {
     facts.bookedAtMs = records[at + 4]!;
     facts.firstByteMs = records[at + 5]!;
     facts.why = REASONS[records[at + 6]!]!;
+    facts.isEstablished = records[at + 10] === 1;
     const nowMs = records[at + 9]!;
     const witness = witnessOf(facts);
     if (records[at] === STARTED) return witness?.started(facts, nowMs);
+    if (records[at] === ESTABLISHED) return witness?.established(facts, nowMs);
     const detail = { retryAfterMs: records[at + 7]!, isUnreachable: records[at + 8] === 1 };
     witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
   }
@@ -96,16 +103,18 @@ class Facts implements LeaseFacts {
   units = 1;
   bookedAtMs = 0;
   firstByteMs = -1;
+  isEstablished = false;
   why: PickReason = "policy";
 }
 
 const WRITTEN = 0;
 const READ = 1;
 const POSITIONS_BYTES = 8;
-const FIELDS = 10;
+const FIELDS = 11;
 /** A power of two, so that positions may wrap: some tenths of a second at full speed. */
 const RECORDS_MAX = 8_192;
 const STARTED = -1;
+const ESTABLISHED = -2;
 const OUTCOMES: readonly Outcome[] = [
   "ok",
   "backend_error",

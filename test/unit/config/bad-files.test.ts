@@ -47,7 +47,7 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
     problems: [
       "3:1: html: no such key; write one of listen, backends, listeners, trusted_proxies, " +
         "forwarded_headers, threads, access_log, log, pools, routes, " +
-        "admin, drain, session_keys, limits",
+        "upgrades, admin, drain, session_keys, limits",
     ],
   },
   {
@@ -276,6 +276,17 @@ pools:
   {
     text: "listen: 1\npools: {}\n",
     problems: ['2:8: pools: is empty; write "default: { backends: [http://10.0.0.1:8000] }"'],
+  },
+  {
+    text:
+      "listen: 1\nbackends: [a:1]\nupgrades: [h2c, web socket]\n" +
+      "routes: [{ pool: default, upgrades: [tls/1.0, 5] }]\n",
+    problems: [
+      "3:12: upgrades[0]: h2c would carry requests past the routes; remove it",
+      '3:17: upgrades[1]: expected a protocol, found "web socket"; write websocket, or another token of Upgrade',
+      "4:38: routes[0].upgrades[0]: tls/1.0 would carry requests past the routes; remove it",
+      "4:47: routes[0].upgrades[1]: expected a protocol, found 5; write websocket, or another token of Upgrade",
+    ],
   },
   {
     text: "listen: 1\nbackends: [a:1]\nroutes:\n  - { match: { path: v1, method: get, host: 'a:80' } }\n",

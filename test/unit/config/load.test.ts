@@ -24,6 +24,7 @@ test("two lines are enough", () => {
       labels: {},
       replay: "auto",
       class: "normal",
+      upgrades: ["websocket"],
     },
   ]);
   assert.equal(config.pools.length, 1);
@@ -83,7 +84,7 @@ test("the defaults of a pool", () => {
       backoffMs: 25,
       backoffMsMax: 1000,
     },
-    timeouts: { connectMs: 1000, firstByteMs: 600_000, idleMs: 60_000 },
+    timeouts: { connectMs: 1000, firstByteMs: 600_000, idleMs: 60_000, tunnelIdleMs: 3_600_000 },
     failover: "down",
     connections: { idleMax: 256, idleMs: 30_000 },
     proxyProtocol: null,
@@ -152,7 +153,24 @@ routes:
     labels: { gpu: "h100" },
     replay: "never",
     class: "high",
+    upgrades: ["websocket"],
   });
+});
+
+test("upgrades of the file hold for every route that has none of its own", () => {
+  const { routes } = parse(`
+listen: 1
+backends: [a:1]
+upgrades: [WebSocket, SPDY/3.1]
+routes:
+  - { match: { path: /a }, pool: default }
+  - { match: { path: /b }, pool: default, upgrades: [] }
+  - { match: { path: /c }, pool: default, upgrades: [tcp] }
+`);
+  assert.deepEqual(
+    routes.map(({ upgrades }) => upgrades),
+    [["websocket", "SPDY/3.1"], [], ["tcp"]],
+  );
 });
 
 test("retry conditions become flags and statuses", () => {

@@ -10,6 +10,7 @@ import { Ledger, STATE } from "../../../src/core/ledger.ts";
 import { createPolicy } from "../../../src/core/policies/create.ts";
 import { Pool } from "../../../src/core/pool.ts";
 import { BARE_POOL_OPTIONS, DEFAULT_POOL_OPTIONS } from "../../../src/core/pool-options.ts";
+import { PENALTY_MS_MIN } from "../../../src/core/speed.ts";
 import { TRIED_MAX, Work } from "../../../src/core/work.ts";
 import { equals, type Fleet, makeFleet, refusal, send, work } from "../../laws/law.ts";
 
@@ -205,6 +206,41 @@ test("an ejection: back-off, a trial by replayable work, readmission by a ramp, 
     ["ejected", "probation", "readmitted"],
   );
   assert.match(told[0]!.evidence, /5 in a row \(backend_error\), 5 of the last 20/);
+});
+
+test("work that stands, such as a tunnel, ends a trial at once; how long it lasts costs nothing", () => {
+  const fleet = makeFleet("round_robin", 1, { specs: equals(3), options: DEFAULT_POOL_OPTIONS });
+  const { pool, clock, ledger } = fleet;
+  const bad = pool.members.get("b1")!;
+  fail(fleet, "b1", 5);
+  clock.advance(11_100);
+  pool.tend();
+  const trial = send(pool, work({ isReplayable: true }));
+  assert.equal(trial.why, "trial");
+  clock.advance(40);
+  trial.established();
+  trial.established();
+  assert.equal(trial.firstByteMs, 40);
+  assert.equal(bad.health.describe().state, "up");
+  assert.deepEqual([ledger.inFlight[bad.slot], ledger.successes[bad.slot]], [1, 0]);
+  const latencyMs = ledger.latencyMs[bad.slot];
+  clock.advance(10 * 3_600_000);
+  pool.tend();
+  const burden = ledger.burden[bad.slot]!;
+  trial.settle("backend_error");
+  trial.established();
+  assert.equal(ledger.latencyMs[bad.slot], latencyMs);
+  assert.equal(ledger.burden[bad.slot]! - burden, 1, "the least penalty");
+  assert.ok(ledger.peakMs[bad.slot]! <= PENALTY_MS_MIN);
+  assert.equal(bad.health.outlier.consecutive, 1);
+});
+
+test("work that stood and ended well is one success", () => {
+  const { pool, ledger } = makeFleet("round_robin", 1, { specs: equals(1), options: DEFAULT_POOL_OPTIONS });
+  const lease = send(pool);
+  lease.established();
+  lease.settle("ok");
+  assert.deepEqual([ledger.successes[lease.slot], ledger.samples[lease.slot]], [1, 1]);
 });
 
 test("a trial that nobody volunteers for is made with any work after two seconds", () => {
