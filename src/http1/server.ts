@@ -182,7 +182,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#state = this.#isBodyDone ? "answer" : "body";
     if (this.#isBodyDone) this.#deadlines.clear(this.#deadline);
     else this.#deadlines.set(this.#deadline, this.#timeouts.progressMs);
-    this.#body.start(head.framing, head.contentLength);
+    this.#body.start(head.framing, head.contentLength, head.connectionOptions);
     this.#handler.onRequest(head);
     if (this.#isBodyDone && (this.#state as State) === "answer") this.#handler.onBodyEnd("");
     return next;

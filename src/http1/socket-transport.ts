@@ -118,6 +118,16 @@ class SocketTransport implements Transport {
     this.#socket.destroy();
   }
 
+  reset(): void {
+    this.#isDestroyed = true;
+    try {
+      this.#socket.resetAndDestroy();
+    } catch {
+      // No TCP below: there is no such thing as a reset.
+      this.#socket.destroy();
+    }
+  }
+
   /** Bytes from the socket; false once nobody wants more of them. */
   takeBytes(bytes: Buffer): boolean {
     if (this.#isDestroyed) return false;

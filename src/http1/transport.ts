@@ -32,4 +32,6 @@ export interface Transport {
   end(): void;
   /** Closes at once; nothing but `onClose` follows. May be called any number of times. */
   destroy(): void;
+  /** The same, with a reset where the transport has one: the peer must not take the end for a clean one. */
+  reset(): void;
 }

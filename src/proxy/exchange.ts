@@ -259,7 +259,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   /** The client must see that the answer is not complete: an unclean end, never a clean one. */
   #breakOff(reason: EndReason): void {
     this.#end(reason, false);
-    this.#connection.abort();
+    this.#relay.breakOff();
   }
 
   #answer(answer: OwnAnswer, reason: EndReason): void {

@@ -164,7 +164,7 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     this.#state = "body";
     this.#keepsAlive = head.keepAlive;
     this.#readKeepAliveHint(head);
-    this.#body.start(head.framing, head.contentLength);
+    this.#body.start(head.framing, head.contentLength, head.connectionOptions);
     const listener = this.#listener;
     listener!.onResponseHead(head);
     // Bytes behind the end belong to no answer: the connection is not used again (RFC 9112 6.3).
