@@ -143,7 +143,8 @@ const plain = measure(loop);
 const request = measure(round);
 process.stdout.write(
   `small GET, two backends, log line: ${request.ns.toFixed(0)} ns a request, ` +
-    `${(request.ns / plain.ns).toFixed(1)}x byte loop (${plain.ns.toFixed(0)} ns); sink ${(sum + lineBytes) % 7}\n`,
+    `${(request.ns / plain.ns).toFixed(1)}x byte loop (${plain.ns.toFixed(0)} ns); ` +
+    `sink ${(sum + lineBytes) % 7}\n`,
 );
 deadlines.close();
 process.exit(0);

@@ -31,6 +31,7 @@ export class BodyDecoder {
   #sizeDigits = 0;
   #extensionBytes = 0;
   #trailerParser: TrailerParser | null = null;
+  #hopByHop: readonly string[] | null = null;
 
   /** `side` says whose bodies these are: errors of responses carry status 502. */
   constructor(limits: Http1Limits, side: MessageSide) {
@@ -38,8 +39,12 @@ export class BodyDecoder {
     this.#side = side;
   }
 
-  /** Begins a body; `length` matters for the framing "length" only, 0 to 2^53-1. */
-  start(framing: Framing, length: number): void {
+  /**
+   * Begins a body; `length` matters for the framing "length" only, 0 to 2^53-1. `hopByHop` are the options of
+   * the head's Connection: trailers of these names are for us only.
+   */
+  start(framing: Framing, length: number, hopByHop: readonly string[] | null = null): void {
+    this.#hopByHop = hopByHop;
     this.error = null;
     this.trailers = "";
     this.#framing = framing;
@@ -172,7 +177,7 @@ export class BodyDecoder {
       this.error = this.#trailerParser.error;
       return FAILED;
     }
-    this.trailers = this.#trailerParser.permittedLines();
+    this.trailers = this.#trailerParser.permittedLines(this.#hopByHop);
     this.isDone = true;
     return next;
   }

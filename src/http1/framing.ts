@@ -65,10 +65,11 @@ export function readResponseFields(head: ResponseHead, requestMethod: string): P
   const error = checkFraming(head);
   if (error !== null) return error;
   const status = head.status;
-  if (status < 200 || status === 204) {
+  if (status < 200 || status === 204 || status === 205) {
     head.framing = "none";
-    // It must not say how long its body is (RFC 9110 section 8.6); one that does may go on to send it.
-    if (head.isChunked || head.contentLength > 0) head.keepAlive = false;
+    // It has no body (RFC 9110 sections 8.6, 15.3.6); one that says or implies a length may go on to send it.
+    const isBodyLikely = head.isChunked || head.contentLength > 0;
+    if (isBodyLikely || (status === 205 && head.contentLength < 0)) head.keepAlive = false;
   } else if (status === 304 || requestMethod === "HEAD") {
     head.framing = "none";
   } else if (requestMethod === "CONNECT" && status < 300) {
@@ -102,9 +103,12 @@ function readContentLength(head: MessageHead, index: number): ParseError | null 
   let at = head.spans[4 * index + 2]!;
   // 16 digits can not overflow a double, and the check below refuses what is not exact.
   if (at === end || end - at > 16) return PARSE_ERRORS.badLength;
+  // Zeros in front are valid, but some servers read octal then: blanked, as the line is passed on as it is.
+  while (at < end - 1 && bytes[at] === ZERO) bytes[at++] = SP;
+  head.spans[4 * index + 2] = at;
   let length = 0;
   for (; at < end; at++) {
-    const digit = bytes[at]! - 0x30;
+    const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) return PARSE_ERRORS.badLength;
     length = length * 10 + digit;
   }
@@ -202,6 +206,7 @@ function readUpgrade(head: RequestHead): void {
   head.upgrade = upgrade === "" ? null : upgrade;
 }
 
+const ZERO = 0x30;
 const CHUNKED = foldedBytes("chunked");
 const CLOSE = foldedBytes("close");
 const KEEP_ALIVE = foldedBytes("keep-alive");

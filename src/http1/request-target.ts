@@ -81,6 +81,8 @@ function readAuthorityForm(head: RequestHead, start: number, end: number): Parse
   // CONNECT has no default port (RFC 9110 section 9.3.6); an IPv6 literal has colons of its own.
   if (head.target.lastIndexOf(":") <= head.target.lastIndexOf("]")) return PARSE_ERRORS.badAuthority;
   head.targetForm = "authority";
+  // What follows is for the tunnel; where there is none, it must not be read as requests (RFC 9931).
+  head.keepAlive = false;
   head.originTarget = head.target;
   head.path = "";
   head.query = "";

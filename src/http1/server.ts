@@ -27,8 +27,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   /** Nothing more is taken: the receiver of the body is full, or the answers before are not read. */
   #isHeld = false;
   #clientKeepsAlive = true;
-  /** The current request offers another protocol, and has no body. */
-  #isOffer = false;
+  /** Set by the handler: the current request offers another protocol that may be spoken from then on. */
+  isOffer = false;
   /** Set for the last request: the connection closes after its answer. */
   isLast = false;
 
@@ -54,7 +54,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   /** The connection may carry another request after this one, as far as client and drain go. */
   get keepsAlive(): boolean {
     // What came behind an offer may be of the other protocol: it is never read as a request (CVE class 3).
-    if (this.#isOffer && !this.#intake.isEmpty) return false;
+    if (this.isOffer && !this.#intake.isEmpty) return false;
     return this.#clientKeepsAlive && !this.isLast;
   }
 
@@ -187,15 +187,16 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#time.headIsThere();
     this.#clientKeepsAlive = head.keepAlive;
     this.#isBodyDone = head.framing === "none";
-    this.#isOffer = this.#isBodyDone && head.upgrade !== null;
+    this.isOffer = false;
     this.#state = this.#isBodyDone ? "answer" : "body";
     if (this.#isBodyDone) this.#time.stop();
     else this.#time.awaitBody();
-    this.#body.start(head.framing, head.contentLength);
-    if (this.#isOffer && next < bytes.length) this.#intake.keep(bytes, next);
+    this.#body.start(head.framing, head.contentLength, head.connectionOptions);
+    const isKept = this.#isBodyDone && head.upgrade !== null && next < bytes.length;
+    if (isKept) this.#intake.keep(bytes, next);
     this.#handler.onRequest(head);
     if (this.#isBodyDone && (this.#state as State) === "answer") this.#handler.onBodyEnd("");
-    return this.#isOffer ? bytes.length : next;
+    return isKept ? bytes.length : next;
   }
 
   #readBody(bytes: Buffer, offset: number): number {

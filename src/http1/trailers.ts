@@ -11,14 +11,18 @@ export class TrailerParser extends HeadParser<MessageHead> {
     super(new MessageHead(), limits, side, limits.trailerBytesMax);
   }
 
-  /** The lines that may be passed on, each with its CRLF; "" when there are none. */
-  permittedLines(): string {
+  /**
+   * The lines that may be passed on, each with its CRLF; "" when there are none. `hopByHop` are lower-case
+   * names that may not.
+   */
+  permittedLines(hopByHop: readonly string[] | null): string {
     const head = this.head;
     let lines = "";
     for (let i = 0; i < head.count; i++) {
       const id = head.ids[i]!;
       if (FORBIDDEN[id] === 1 || id >= DECEPTIVE_FIELD_MIN) continue;
       const name = head.nameAt(i);
+      if (hopByHop !== null && hopByHop.includes(name.toLowerCase())) continue;
       // Some servers read "_" as "-": a name with it could be any of the forbidden ones.
       if (!name.includes("_") && !TRUST_PREFIX.test(name)) lines += `${name}: ${head.valueAt(i)}\r\n`;
     }

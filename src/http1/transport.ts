@@ -32,6 +32,6 @@ export interface Transport {
   end(): void;
   /** Closes at once; nothing but `onClose` follows. May be called any number of times. */
   destroy(): void;
-  /** As `destroy`, but the peer sees that it was cut: RST where there is one. */
+  /** The same, with a reset where the transport has one: the peer must not take the end for a clean one. */
   reset(): void;
 }

@@ -17,6 +17,8 @@ export interface Admission {
   readonly route: Route;
   /** Request line and field lines for the backend, without the empty line. */
   readonly head: string;
+  /** HTTP/1.0 may name no host; what we send must. */
+  readonly lacksHost: boolean;
   readonly method: string;
   readonly isReplaySafe: boolean;
   readonly expectsContinue: boolean;
@@ -77,6 +79,7 @@ export function admit(
   return {
     route,
     head: forwardedHead(context, head, record, traffic) + upgradeLines(upgrade),
+    lacksHost: head.host === "",
     method: head.method,
     isReplaySafe: work.isReplayable,
     expectsContinue: head.expectsContinue,
@@ -101,7 +104,8 @@ function forwardedHead(
   record: RequestRecord,
   traffic: PoolTraffic,
 ): string {
-  let text = `${head.method} ${head.originTarget} HTTP/1.1\r\nhost: ${head.host}\r\n`;
+  let text = `${head.method} ${head.originTarget} HTTP/1.1\r\n`;
+  if (head.host !== "") text += `host: ${head.host}\r\n`;
   text += requestLines(head, traffic.cookies);
   text += record.chain === null ? record.peer.lines(head.host) : record.chain.lines(head.host);
   text += `x-request-id: ${record.requestId}\r\ntraceparent: ${record.traceparent}\r\n`;

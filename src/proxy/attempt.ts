@@ -142,6 +142,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   onInterim(head: ResponseHead): void {
     if (head.status === 100) this.#noteSending(true);
+    else if (this.#body.isDone) this.#expectBytes();
     this.#owner.onInterim(head);
   }
 
@@ -175,7 +176,9 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   onResponseReadEnd(): void {
-    if (!this.#isAnswered || this.#relay.flush()) return this.#expectBytes();
+    // A head that drips in gets no more time than one that comes at once.
+    if (!this.#isAnswered) return;
+    if (this.#relay.flush()) return this.#expectBytes();
     // The client is slower than the backend: read no further, and blame nobody for the silence.
     this.#upstream!.transport!.pause();
     this.#context.deadlines.clear(this.#deadline);
@@ -237,14 +240,14 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   #send(): void {
     const upstream = this.#upstream!;
-    const { head, method, expectsContinue, upgrade } = this.#admission!;
+    const { head, lacksHost, method, expectsContinue, upgrade } = this.#admission!;
     const asks = expectsContinue && !this.#hasContinued && this.#body.bytes === 0;
     const expect = asks ? "expect: 100-continue\r\n" : "";
     upstream.beginRequest(method, upgrade);
     this.wasSent = true;
     this.#sentAtMs = this.#context.clock.nowMs();
     this.#isSending = true;
-    const isRoomLeft = this.#body.send(`${this.#upstreams!.headFor(head)}${expect}\r\n`, upstream);
+    const isRoomLeft = this.#body.send(`${this.#upstreams!.headFor(head, lacksHost)}${expect}\r\n`, upstream);
     this.#noteSending(isRoomLeft && !asks);
     if (isRoomLeft) this.#client.resumeBody();
     else this.#client.pauseBody();

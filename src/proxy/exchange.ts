@@ -73,9 +73,11 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const admission = admit(this.#context, head, this.#record, this.#work);
     if ("status" in admission) {
       this.#body.start(head.framing, 0);
+      this.#connection.isOffer = head.upgrade !== null;
       return this.#answer(admission, reasonOf(admission));
     }
     this.#admission = admission;
+    this.#connection.isOffer = admission.upgrade !== null;
     const { retry, budget } = admission.route.traffic;
     const keyBytesMax = admission.bodyKey === null ? 0 : KEY_BYTES_MAX;
     this.#body.start(head.framing, Math.max(retry?.bodyBytesMax ?? 0, keyBytesMax));
@@ -259,7 +261,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   /** The client must see that the answer is not complete: an unclean end, never a clean one. */
   #breakOff(reason: EndReason): void {
     this.#end(reason, false);
-    this.#connection.abort();
+    this.#relay.breakOff();
   }
 
   #answer(answer: OwnAnswer, reason: EndReason): void {

@@ -41,14 +41,15 @@ export function responseLines(head: ResponseHead, isChunkedToClient: boolean): s
     const id = head.ids[i]!;
     const isOurs = id === FIELD.unknown ? isEvenerField(head, i) : DROPPED_FROM_RESPONSE[id] === 1;
     // Where there is no body there is no length of it (RFC 9110 8.6).
-    const isVoid = id === FIELD.contentLength && head.status === 204;
+    const isVoid = id === FIELD.contentLength && (head.status === 204 || head.status === 205);
     if (!isOurs && !isVoid && !isListed(head, i, id)) continue;
     if (i > from) text += head.lines(from, i);
     from = i + 1;
   }
   if (head.count > from) text += head.lines(from, head.count);
   if (isChunkedToClient) text += "transfer-encoding: chunked\r\n";
-  return text;
+  // Without it a 205 would last until the connection closes (RFC 9110 15.3.6, RFC 9112 6.3).
+  return head.status === 205 ? `${text}content-length: 0\r\n` : text;
 }
 
 /** The lines of an interim response that go on to the client: not those of its connection, nor lengths. */

@@ -4,10 +4,9 @@ import { latin1 } from "../http1/latin1.ts";
 import { chunkHead, LAST_CHUNK } from "../http1/writer.ts";
 
 /**
- * How the body goes to the client: as it is (its length is known, or closing ends it), in chunks, or not at
- * all.
+ * How the body goes to the client: as it is, in chunks, as it is until the connection closes, or not at all.
  */
-export type RelayMode = "plain" | "chunked" | "none";
+export type RelayMode = "plain" | "chunked" | "close" | "none";
 
 /** Carries a response to the client, never holding more than one read of it. */
 export class Relay {
@@ -79,6 +78,12 @@ export class Relay {
   end(trailers: string): void {
     if (this.#mode === "chunked") this.#pending += trailers === "" ? LAST_CHUNK : `0\r\n${trailers}\r\n`;
     this.flush();
+  }
+
+  /** No more will come: an unclean end. Where the close is the end of the body, only a reset says so. */
+  breakOff(): void {
+    if (this.#mode === "close") this.#connection.transport.reset();
+    else this.#connection.abort();
   }
 
   #writeBytes(bytes: Buffer): void {

@@ -13,7 +13,7 @@ export function relayMode(head: ResponseHead, isOldClient: boolean): RelayMode {
   if (head.framing === "none") return "none";
   if (head.framing === "length") return "plain";
   // HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-  return isOldClient ? "plain" : "chunked";
+  return isOldClient ? "close" : "chunked";
 }
 
 /**

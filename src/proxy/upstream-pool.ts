@@ -19,6 +19,7 @@ export class UpstreamPool implements UpstreamOwner {
   #isClosed = false;
   /** Lines that every request to this backend gets, each with its CRLF. */
   readonly #headerLines: string;
+  readonly #hostLine: string;
   /** What a client may have sent in their place. */
   readonly #replaced: RegExp | null;
 
@@ -29,14 +30,20 @@ export class UpstreamPool implements UpstreamOwner {
     let lines = "";
     for (const [name, value] of Object.entries(target.headers)) lines += `${name}: ${value}\r\n`;
     this.#headerLines = lines;
+    const host = target.host.includes(":") ? `[${target.host}]` : target.host;
+    this.#hostLine = `host: ${host}:${target.port}\r\n`;
     const names = Object.keys(target.headers).map((name) => name.replaceAll(/[^\w-]/g, "\\$&"));
     this.#replaced =
       lines === "" ? null : new RegExp(`(?<=\\r\\n)(?:${names.join("|")}):[^\\r\\n]*\\r\\n`, "gi");
   }
 
-  /** A request's head as this backend gets it: with its own header lines in place of the client's. */
-  headFor(head: string): string {
-    return this.#replaced === null ? head : head.replaceAll(this.#replaced, "") + this.#headerLines;
+  /**
+   * A request's head as this backend gets it: with its own header lines in place of the client's, and with
+   * its own name as Host where the client gave none.
+   */
+  headFor(head: string, lacksHost: boolean): string {
+    const full = this.#replaced === null ? head : head.replaceAll(this.#replaced, "") + this.#headerLines;
+    return lacksHost ? full + this.#hostLine : full;
   }
 
   /** The PROXY header for requests of `client` that come through `peer`; "" where none is sent. */

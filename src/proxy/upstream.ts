@@ -174,7 +174,7 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     // A backend may think that it has switched although it said otherwise (P12, CVE class 3).
     this.#keepsAlive = head.keepAlive && this.#offer === null;
     this.#readKeepAliveHint(head);
-    this.#body.start(head.framing, head.contentLength);
+    this.#body.start(head.framing, head.contentLength, head.connectionOptions);
     const listener = this.#listener;
     listener!.onResponseHead(head);
     // Bytes behind the end belong to no answer: the connection is not used again (RFC 9112 6.3).

@@ -104,7 +104,12 @@ describe("pages", () => {
 });
 
 /** Names that look like codes and are none. */
-const VARIABLES: ReadonlySet<string> = new Set(["EVENER_STATE_DIR", "EVENER_SEED", "EVENER_ADMIN_TOKEN"]);
+const VARIABLES: ReadonlySet<string> = new Set([
+  "EVENER_STATE_DIR",
+  "EVENER_SEED",
+  "EVENER_ADMIN_TOKEN",
+  "EVENER_CORPUS_SEED",
+]);
 
 function pagesBelow(folder: string): string[] {
   return readdirSync(path.join(ROOT, folder), { recursive: true, encoding: "utf8" })

@@ -1,9 +1,45 @@
-// What Evener does to messages on their way: rules P1 to P15, CVE classes 6 to 9, raw sockets on both sides.
+// What Evener does to messages on their way: rules P1 to P15 of docs/internals/http-rules.md, CVE classes 6
+// to 9 and 17, raw sockets on both sides.
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { BackendRequest } from "../fixtures/backend.ts";
 import type { RawResponse } from "../fixtures/client.ts";
 import { poolOf, type Scene, type SceneOptions, setUp, yamlOf } from "../fixtures/scene.ts";
+import { acceptRequests, type AcceptedRequest, type RefusedRequest, refuseRequests } from "./tables.ts";
+
+const H = "Host: a\r\n";
+const GET = `GET / HTTP/1.1\r\n${H}`;
+const POST = `POST / HTTP/1.1\r\n${H}`;
+
+/** Rule, head, status. */
+const REFUSED_REQUESTS: readonly RefusedRequest[] = [
+  ["P2 Connection that is no list", `${GET}Connection: a b\r\n\r\n`, 400],
+  ["P2 Connection with a parameter", `${GET}Connection: close;q=1\r\n\r\n`, 400],
+  ["P2 Connection with 40 options", `${GET}Connection: ${"a,".repeat(40)}\r\n\r\n`, 400],
+  ["P11 unknown expectation", `${POST}Content-Length: 5\r\nExpect: 200-ok\r\n\r\n`, 417],
+];
+
+/** Rule, head, what it must give. */
+const ACCEPTED_REQUESTS: readonly AcceptedRequest[] = [
+  [
+    "P2 options",
+    `${GET}Connection: ,Foo ,\tbar,\r\nConnection: te\r\n\r\n`,
+    { connectionOptions: ["foo", "bar", "te"] },
+  ],
+  ["P11 expectation", `${POST}Content-Length: 5\r\nExpect: 100-Continue\r\n\r\n`, { expectsContinue: true }],
+  ["P11 expectation without a body", `${POST}Expect: 100-continue\r\n\r\n`, { expectsContinue: false }],
+  [
+    "P11 ignored in 1.0",
+    `POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: x\r\n\r\n`,
+    { expectsContinue: false },
+  ],
+  ["P12 upgrade", `${GET}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`, { upgrade: "h2c" }],
+  ["P12 upgrade that Connection does not name", `${GET}Upgrade: h2c\r\n\r\n`, { upgrade: null }],
+  ["P12 upgrade in 1.0", `GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n`, { upgrade: null }],
+];
+
+refuseRequests(REFUSED_REQUESTS);
+acceptRequests(ACCEPTED_REQUESTS);
 
 const HEAD = "GET / HTTP/1.1\r\nhost: test\r\n";
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n";
@@ -51,6 +87,11 @@ describe("requests on their way to a backend", () => {
     assert.match(request.rawHead, /^GET \/old HTTP\/1\.1\r\n/);
     assert.equal(response.version, "HTTP/1.1");
     assert.match(request.headers.get("via")!, /^1\.0 evener-/);
+  });
+
+  it("P1 S7 name a host, even when a client of HTTP/1.0 did not", async (t) => {
+    const { request, scene } = await forward(t, "GET / HTTP/1.0\r\n\r\n");
+    assert.deepEqual(linesNamed(request.rawHead, "host"), [`host: 127.0.0.1:${scene.backend.port}`]);
   });
 
   it("P2 lose the fields of the client's connection and those that Connection lists", async (t) => {
@@ -153,7 +194,7 @@ describe("requests on their way to a backend", () => {
     assert.equal(request.target, "*");
   });
 
-  it("S16 keep the order of fields, equal names and unknown fields, byte for byte", async (t) => {
+  it("S16 S17 keep the order of fields, equal names and unknown fields, byte for byte", async (t) => {
     const lines = [
       "X-One:  a ",
       "x-two:b",
@@ -185,6 +226,16 @@ describe("requests on their way to a backend", () => {
       }
       assert.equal((await request.body()).toString(), "hello");
     }
+  });
+
+  it("P12 with Upgrade leave the connection usable: the next request is served", async (t) => {
+    const scene = await setUp(t);
+    const client = await scene.connect();
+    client.send(`${HEAD}connection: upgrade\r\nupgrade: h2c\r\n\r\n`);
+    assert.equal((await client.response()).status, 200);
+    client.send(`${HEAD}\r\n`);
+    assert.equal((await client.response()).status, 200);
+    assert.equal(scene.backend.requests.length, 2);
   });
 
   it("F14 keep their trailers, but those that frame, route, authenticate or speak in our name", async (t) => {
@@ -241,7 +292,7 @@ describe("whom a backend may believe", () => {
     "x-forwarded-for": "6.6.6.6",
     "x-forwarded-proto": "https",
     "x-forwarded-host": "evil",
-    "x-forwarded-port": "666",
+    "x-forwarded-port": "evil",
     "x-forwarded-prefix": "/evil",
     "x-forwarded-server": "evil",
     "x-forwarded-user": "root",
@@ -259,7 +310,7 @@ describe("whom a backend may believe", () => {
     assert.deepEqual(linesNamed(request.rawHead, "x-forwarded-for"), ["x-forwarded-for: 127.0.0.1"]);
     assert.deepEqual(linesNamed(request.rawHead, "x-forwarded-proto"), ["x-forwarded-proto: http"]);
     assert.deepEqual(linesNamed(request.rawHead, "x-forwarded-host"), ["x-forwarded-host: test"]);
-    assert.doesNotMatch(request.rawHead, /6\.6\.6\.6|evil|666|root/i);
+    assert.doesNotMatch(request.rawHead, /6\.6\.6\.6|evil|root/i);
     assert.equal(request.headers.get("x-forwarded-ssl"), undefined);
   });
 
@@ -272,7 +323,7 @@ describe("whom a backend may believe", () => {
     const aliases = lines.filter((line) => line.includes("_", 0) && line.indexOf("_") < line.indexOf(":"));
     const fields = `${aliases.join("")}x_request_id: evil\r\nX_Real-IP: evil\r\nx_harmless: 1\r\n`;
     const { request } = await forward(t, `${HEAD}${fields}\r\n`);
-    assert.doesNotMatch(request.rawHead, /6\.6\.6\.6|evil|666|root/i);
+    assert.doesNotMatch(request.rawHead, /6\.6\.6\.6|evil|root/i);
     assert.equal(request.headers.get("x_harmless"), "1");
   });
 
@@ -300,10 +351,17 @@ describe("whom a backend may believe", () => {
 });
 
 describe("requests that go nowhere", () => {
-  it("P13 CONNECT: 405", async (t) => {
-    const response = await refused(t, "CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n");
+  it("P13 CONNECT: 405, and what follows it is not read: it may be meant for the tunnel", async (t) => {
+    const scene = await setUp(t);
+    const client = await scene.connect();
+    client.send(`CONNECT a.example:443 HTTP/1.1\r\nhost: a.example:443\r\n\r\n${HEAD}\r\n`);
+    const response = await client.response();
     assert.equal(response.status, 405);
     assert.match(response.headers.get("allow")!, /GET/);
+    assert.equal(response.headers.get("connection"), "close");
+    await client.closed();
+    assert.equal(client.received, "");
+    assert.equal(scene.backend.requests.length, 0);
   });
 
   it("P14 TRACE: 405", async (t) => {
@@ -469,6 +527,32 @@ describe("responses on their way to the client", () => {
   it("P10 a 100 that nobody asked for ends here", async (t) => {
     const response = await answer(t, `HTTP/1.1 100 Continue\r\n\r\n${OK}\r\nok`);
     assert.equal(response.status, 200);
+  });
+
+  it("P15 to HEAD have no body, and a backend that sends one is not heard again", async (t) => {
+    const evil = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    const scene = await setUp(t, {
+      handler: (request) => {
+        if (request.method === "HEAD")
+          request.write(`HTTP/1.1 200 OK\r\ncontent-length: ${evil.length}\r\n\r\n${evil}`);
+        else request.respond(200, "good");
+      },
+    });
+    const client = await scene.connect();
+    client.send(`HEAD / HTTP/1.1\r\nhost: test\r\n\r\n${HEAD}\r\n`);
+    const head = await client.response({ isHead: true });
+    assert.equal(head.headers.get("content-length"), String(evil.length));
+    assert.equal((await client.response()).body, "good");
+    await scene.backend.requests[0]!.closed;
+    assert.equal(scene.backend.used, 2);
+  });
+
+  it("P12 a 101 that nobody asked for is a 502", async (t) => {
+    const response = await answer(
+      t,
+      "HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nraw",
+    );
+    assert.equal(response.status, 502);
   });
 });
 
