@@ -130,6 +130,7 @@ function describeForm(form: JsonNode, sections: readonly Section[]): string {
 function describeDefault(node: JsonNode): string {
   const { default: initial, additionalProperties: named } = node;
   if (initial === undefined || typeof named === "object") return "none";
+  if (initial === "" || (Array.isArray(initial) && initial.length === 0)) return "none";
   if (Array.isArray(initial)) return initial.map((entry) => `\`${String(entry)}\``).join(", ");
   if (typeof initial === "object" && initial !== null) return "its own defaults";
   return `\`${initial as string | number}\``;

@@ -41,10 +41,17 @@ function table(): Command {
     .command("check")
     .argument("[file]", "configuration", "evener.yaml")
     .option("--json", "for programs", false)
-    .description("validate a configuration")
+    .option("--explain <url>", "what happens to a request for this URL, or path")
+    .option("--method <method>", "its method; GET if absent")
+    .option("--header <line>", "a header of it, 'name: value'; may be repeated", collect, [])
+    .description("validate a configuration, or explain what it does with a request")
     .action(check);
   evener.command("schema").description("print the JSON Schema of the configuration").action(schema);
   return evener;
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
 }
 
 function report(error: unknown): number {

@@ -98,8 +98,10 @@ const log = {
 Object.assign(context, { accessLog: log });
 
 const upstreams: UpstreamConnection[] = [];
+const [route] = context.plan.routes.routes;
+if (route?.kind !== "pool") throw new Error("the route of the bench leads to a pool");
 for (const endpoint of pool.members.list) {
-  const own = context.plan.routes[0]!.traffic.upstreams.of(endpoint)!;
+  const own = route.traffic.upstreams.of(endpoint)!;
   const connection = new UpstreamConnection(own, DEFAULT_LIMITS, deadlines);
   connection.connected(new NullTransport(connection));
   upstreams.push(connection);

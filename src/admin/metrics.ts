@@ -75,6 +75,12 @@ function writeProcess(text: MetricsText, source: AdminSource): void {
   );
   write("evener_ready", "gauge", "1 when Evener takes requests.", source.isReady() ? 1 : 0);
   write("evener_client_connections", "gauge", "Open connections of clients.", figures.clientConnections);
+  write(
+    "evener_local_answers_total",
+    "counter",
+    "Requests that were answered without a backend: redirects and fixed answers.",
+    figures.answeredLocally,
+  );
   write("evener_unrouted_total", "counter", "Requests that no route took.", figures.unrouted);
   write("evener_malformed_total", "counter", "Requests that were not valid HTTP.", figures.malformed);
   write(
@@ -148,6 +154,18 @@ const POOL_METRICS: readonly PoolMetric[] = [
     kind: "gauge",
     help: "Open WebSockets and other tunnels.",
     value: ({ stats }) => stats.tunnels,
+  },
+  {
+    name: "evener_mirrored_total",
+    kind: "counter",
+    help: "Copies of requests that mirrors have sent to the pool.",
+    value: ({ stats }) => stats.mirrored,
+  },
+  {
+    name: "evener_mirrors_dropped_total",
+    kind: "counter",
+    help: "Copies for the pool that were not sent: too many under way, a body too large, no backend free.",
+    value: ({ stats }) => stats.mirrorsDropped,
   },
 ];
 

@@ -36,6 +36,8 @@ export interface PoolFigures {
   readonly redeliveries: number;
   /** Open now. */
   readonly tunnels: number;
+  readonly mirrored: number;
+  readonly mirrorsDropped: number;
   /** The figures of a member; all zero when it has had no request. */
   of(id: string): BackendFigures;
 }
@@ -53,6 +55,8 @@ export interface BackendFigures {
 /** Counts of the whole process. */
 export interface ProcessFigures {
   readonly clientConnections: number;
+  /** Requests that were answered without a backend. */
+  readonly answeredLocally: number;
   /** Requests that no route took. */
   readonly unrouted: number;
   /** Requests that were not valid HTTP. */

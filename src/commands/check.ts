@@ -1,27 +1,55 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
+import { EvenerError } from "../errors.ts";
+import { describeMatch, describeTarget } from "./describe-route.ts";
+import { explain, explanationText } from "./explain.ts";
+
+/** Options of `evener check`. */
+export interface CheckOptions {
+  readonly json: boolean;
+  /** A URL: what happens to a request for it? */
+  readonly explain?: string;
+  readonly method?: string;
+  readonly header: readonly string[];
+}
 
 /**
  * `evener check [FILE]`: validates a configuration; prints what it means, or every problem with its place.
+ * With `--explain URL` it prints what happens to that request.
  */
-export function check(file: string, options: { json: boolean }): void {
-  const config = options.json ? loadOrPrintProblems(file) : loadConfig(file);
-  if (config === null) return;
-  if (options.json) {
-    process.stdout.write(
-      `${JSON.stringify({ ok: true, pools: config.pools.length, routes: config.routes.length })}\n`,
+export function check(file: string, options: CheckOptions): void {
+  const { explain: url, method, header, json } = options;
+  if (url === undefined && (method !== undefined || header.length > 0)) {
+    throw new EvenerError(
+      "EVENER_USAGE",
+      "--method and --header belong to a request: write --explain URL, too",
     );
-    return;
   }
-  process.stdout.write(`${file}: valid\n`);
-  for (const { host, port } of config.listeners) process.stdout.write(`  listens on ${host}:${port}\n`);
-  for (const { match, pool } of config.routes) {
-    process.stdout.write(`  ${match.host ?? "any host"} ${match.path} -> pool ${pool}\n`);
-  }
-  for (const { name, policy, backends } of config.pools) {
-    process.stdout.write(`  pool ${name}: ${policy.name} over ${backends.map(({ id }) => id).join(", ")}\n`);
-  }
+  const config = json ? loadOrPrintProblems(file) : loadConfig(file);
+  if (config === null) return;
+  if (url !== undefined) {
+    const explanation = explain(config, { url, method: method ?? "GET", headers: header });
+    print(json ? `${JSON.stringify({ ok: true, ...explanation })}\n` : explanationText(explanation));
+  } else if (json) {
+    print(`${JSON.stringify({ ok: true, pools: config.pools.length, routes: config.routes.length })}\n`);
+  } else print(summary(file, config));
+}
+
+function summary(file: string, { listeners, routes, pools }: Config): string {
+  const lines = [
+    `${file}: valid`,
+    ...listeners.map(({ host, port }) => `  listens on ${host}:${port}`),
+    ...routes.map((route) => `  ${describeMatch(route)} -> ${describeTarget(route.target)}`),
+    ...pools.map(({ name, policy, backends }) => {
+      return `  pool ${name}: ${policy.name} over ${backends.map(({ id }) => id).join(", ")}`;
+    }),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
 }
 
 /** Problems as JSON, for programs; null and exit code 1 then. */
@@ -31,7 +59,7 @@ function loadOrPrintProblems(file: string): Config | null {
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const { code, message, problems } = error;
-    process.stdout.write(`${JSON.stringify({ ok: false, code, message, problems })}\n`);
+    print(`${JSON.stringify({ ok: false, code, message, problems })}\n`);
     process.exitCode = 1;
     return null;
   }

@@ -1,4 +1,5 @@
 import type { IpRange } from "../core/kit/ip-address.ts";
+import type { RouteConfig } from "./config-route.ts";
 
 /**
  * The configuration as the rest of the product reads it: every default filled in, numbers with their unit
@@ -15,7 +16,7 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** At least one; names are unique. */
   readonly pools: readonly PoolConfig[];
-  /** At least one; the most specific that matches wins. Every `pool` is the name of one in `pools`. */
+  /** At least one; the most specific that matches wins. Every pool that they name is in `pools`. */
   readonly routes: readonly RouteConfig[];
   /** null = no admin listener. */
   readonly admin: AdminConfig | null;
@@ -68,30 +69,6 @@ export interface LimitsConfig {
   readonly headerTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly bodyProgressMs: number;
-}
-
-/** Which requests go to which pool, and how they may be treated there. */
-export interface RouteConfig {
-  readonly match: RouteMatchConfig;
-  readonly pool: string;
-  /** Only backends that carry all of these labels may be picked. */
-  readonly labels: Readonly<Record<string, string>>;
-  readonly replay: "auto" | "always" | "never";
-  readonly class: "high" | "normal" | "low";
-  /** Protocols that a client may switch to; any case. */
-  readonly upgrades: readonly string[];
-}
-
-/** What a request must be like; all parts must hold. */
-export interface RouteMatchConfig {
-  /** Lower case, without port; `*.example.com` means one or more labels before it; null = every host. */
-  readonly host: string | null;
-  /** A path prefix; starts with `/`. */
-  readonly path: string;
-  /** Upper case; empty = every method. */
-  readonly methods: readonly string[];
-  /** All must be there with exactly this value; names are lower case. */
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
 }
 
 /** Backends that can serve the same requests, and the rules for choosing among them. */

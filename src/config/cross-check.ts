@@ -1,6 +1,5 @@
 import type { Finding } from "./problem.ts";
-import { describeValue } from "./problem.ts";
-import { didYouMean } from "./suggest.ts";
+import { checkRoute } from "./cross-check-route.ts";
 
 /**
  * What must hold between the blocks of a file. Looks at the values as written, so that a file with a mistake
@@ -57,14 +56,15 @@ function checkRoutes({ backends, pools, routes }: File): Finding[] {
     return [{ path: ["routes"], message, isMissing: true }];
   }
   if (!Array.isArray(routes)) return [];
-  const findings: Finding[] = [];
-  for (const [index, route] of routes.entries()) {
-    const pool: unknown = isMap(route) ? route["pool"] : undefined;
-    if (typeof pool !== "string" || names.includes(pool)) continue;
-    const message = `there is no pool ${describeValue(pool)}; write one of ${names.join(", ") || "pools"}`;
-    findings.push({ path: ["routes", index, "pool"], message, hint: didYouMean(pool, names) });
-  }
-  return findings;
+  const withoutRetry = names.filter((name) => isMap(pools) && isMap(pools[name]) && isOff(pools[name].retry));
+  return routes.flatMap((route: unknown, index) => {
+    return isMap(route) ? checkRoute(route, ["routes", index], { names, withoutRetry }) : [];
+  });
+}
+
+/** `off` is a plain word in YAML 1.2. */
+function isOff(value: unknown): boolean {
+  return value === "off";
 }
 
 function poolNames(pools: unknown): string[] {

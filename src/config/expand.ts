@@ -1,8 +1,9 @@
 import * as path from "node:path";
 
-import type { Config, ListenerConfig, PoolConfig, RouteConfig } from "./config.ts";
+import type { RouteConfig } from "./config-route.ts";
+import type { Config, ListenerConfig, PoolConfig } from "./config.ts";
 import { poolSchema } from "./schema-pool.ts";
-import type { RouteWritten } from "./schema-route.ts";
+import { routeSchema, type RouteWritten } from "./schema-route.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /**
@@ -46,11 +47,5 @@ function routesOf({ routes, upgrades }: ConfigFile, pools: readonly PoolConfig[]
 
 /** Without routes everything goes to the only pool, or to the one called `default`. */
 function routeForAll(pools: readonly PoolConfig[]): RouteWritten {
-  return {
-    match: { host: null, path: "/", methods: [], headers: [] },
-    pool: pools.length === 1 ? pools[0]!.name : "default",
-    labels: {},
-    replay: "auto",
-    class: "normal",
-  };
+  return routeSchema.parse({ pool: pools.length === 1 ? pools[0]!.name : "default" });
 }

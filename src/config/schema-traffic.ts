@@ -82,7 +82,7 @@ export const retrySchema: z.ZodType<RetryConfig | null> = offOr(
         .prefault(1)
         .describe("retries a second that are always allowed"),
       on: z
-        .array(condition())
+        .array(retryCondition())
         .max(32)
         .prefault(["connect_failure", "reset", 502, 503, 504])
         .describe(
@@ -139,9 +139,11 @@ export const connectionsSchema: z.ZodType<ConnectionsConfig> = z
     return { idleMax: written.idle_max, idleMs: written.idle_timeout };
   });
 
-type Condition = number | (typeof CONDITIONS)[number];
+/** A word or a status. */
+export type RetryCondition = number | (typeof CONDITIONS)[number];
 
-function condition(): z.ZodType<Condition> {
+/** A failure that is tried again. */
+export function retryCondition(): z.ZodType<RetryCondition> {
   const json = {
     anyOf: [
       { type: "string", enum: CONDITIONS },
@@ -158,7 +160,8 @@ function condition(): z.ZodType<Condition> {
   });
 }
 
-function toConditions(written: readonly Condition[]): RetryConditionsConfig {
+/** What was written in `retry.on`, sorted out. */
+export function toConditions(written: readonly RetryCondition[]): RetryConditionsConfig {
   const statuses = new Set<number>(written.filter((entry) => typeof entry === "number"));
   if (written.includes("http_5xx")) for (let status = 500; status <= 599; status++) statuses.add(status);
   return {

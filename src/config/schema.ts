@@ -117,7 +117,7 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .min(1)
     .optional()
     .describe(
-      "the most specific route that matches is taken (host, then longer path, then more conditions); " +
+      "the most specific route that matches is taken (host, then path, then more conditions); " +
         "without routes every request goes to the only pool, or to `default`",
     ),
   upgrades: upgradeList()

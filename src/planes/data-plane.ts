@@ -3,15 +3,16 @@ import type { Clock } from "../core/kit/clock.ts";
 import { IpRanges } from "../core/kit/ip-address.ts";
 import type { Random } from "../core/kit/random.ts";
 import type { Desk } from "../core/desk.ts";
-import { WORK_CLASSES } from "../core/work.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import { DEFAULT_LIMITS } from "../http1/limits.ts";
 import { AccessLog, type LogWriter } from "../proxy/access-log.ts";
 import type { Plan } from "../proxy/context.ts";
+import { Mirrors } from "../proxy/mirror.ts";
 import type { PoolTraffic } from "../proxy/pool-traffic.ts";
 import { Proxy, type ProxySettings } from "../proxy/proxy.ts";
 import { RequestIds } from "../proxy/request-id.ts";
-import { type Route, sortRoutes } from "../proxy/route.ts";
+import { compileRoutes } from "../proxy/route.ts";
+import { RouteTable } from "../proxy/route-table.ts";
 import type { PlaneCounts } from "./plane.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -28,9 +29,10 @@ export class DataPlane {
     const { clock, random, deadlines, pseudonym } = kit;
     this.#kit = kit;
     this.#accessLog = new AccessLog(config.accessLog, kit.writeStdout);
-    const counts = { unrouted: 0, malformed: 0, refusedPrefaces: 0 };
-    const plan = { routes: [], bodyBytesMax: 0 };
-    const shared = { clock, random, deadlines, pseudonym, accessLog: this.#accessLog };
+    const counts = { answeredLocally: 0, unrouted: 0, malformed: 0, refusedPrefaces: 0 };
+    const plan = { routes: new RouteTable([]) };
+    const mirrors = new Mirrors();
+    const shared = { clock, random, deadlines, pseudonym, accessLog: this.#accessLog, mirrors };
     const onPrefaceRefused = this.#noteRefusal.bind(this);
     const context = { ...shared, ...counts, plan, ids: new RequestIds(), onPrefaceRefused };
     this.proxy = new Proxy(context, settingsOf(config, kit));
@@ -64,7 +66,7 @@ export class DataPlane {
       update(pool.name);
       pools.set(pool.name, traffic.apply(pool, sessionKeys));
     }
-    this.proxy.apply(planOf(config, pools), settingsOf(config, this.#kit));
+    this.proxy.apply(planOf(config, pools, this.#kit), settingsOf(config, this.#kit));
     for (const [name, traffic] of this.#traffic) {
       if (names.has(name)) continue;
       traffic.close();
@@ -75,6 +77,7 @@ export class DataPlane {
   counts(): Omit<PlaneCounts, "lateSettles"> {
     return {
       clientConnections: this.proxy.connections,
+      answeredLocally: this.proxy.context.answeredLocally,
       unrouted: this.proxy.context.unrouted,
       malformed: this.proxy.context.malformed,
       refusedPrefaces: this.proxy.context.refusedPrefaces,
@@ -117,24 +120,18 @@ export interface DataPlaneKit {
 
 const REFUSAL_AGAIN_MS = 10_000;
 
-function planOf(config: Config, traffic: ReadonlyMap<string, PoolTraffic>): Plan {
-  const routes = config.routes.map((spec): Route => {
-    const labels = Object.keys(spec.labels).length === 0 ? null : spec.labels;
-    const name = `${spec.match.host ?? ""}${spec.match.path}`;
-    return {
-      spec,
-      traffic: traffic.get(spec.pool)!,
-      labels,
-      classIndex: WORK_CLASSES.indexOf(spec.class),
-      name,
-    };
-  });
-  return { routes: sortRoutes(routes), bodyBytesMax: config.limits.bodyBytesMax };
+function planOf(
+  { routes, limits: { bodyBytesMax } }: Config,
+  traffic: ReadonlyMap<string, PoolTraffic>,
+  { threads }: DataPlaneKit,
+): Plan {
+  return { routes: new RouteTable(compileRoutes(routes, traffic, { bodyBytesMax, threads })) };
 }
 
-function settingsOf(
+/** What client connections may cost in one thread, and whose word counts. */
+export function settingsOf(
   { limits, trustedProxies, forwardedHeaders }: Config,
-  { threads }: DataPlaneKit,
+  { threads }: Pick<DataPlaneKit, "threads">,
 ): ProxySettings {
   const { headerBytesMax, headerCountMax, uriBytesMax, connectionsMax } = limits;
   const { headerTimeoutMs: headerMs, keepAliveMs, bodyProgressMs: progressMs } = limits;

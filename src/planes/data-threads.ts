@@ -119,6 +119,7 @@ export class DataThreads implements Plane {
     const sum = (key: keyof PlaneCounts): number => all.reduce((total, counts) => total + counts[key], 0);
     return {
       clientConnections: sum("clientConnections"),
+      answeredLocally: sum("answeredLocally"),
       unrouted: sum("unrouted"),
       malformed: sum("malformed"),
       refusedPrefaces: sum("refusedPrefaces"),

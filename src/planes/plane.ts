@@ -31,6 +31,7 @@ export interface PlaneChange {
 /** Counts of a whole plane. */
 export interface PlaneCounts {
   readonly clientConnections: number;
+  readonly answeredLocally: number;
   readonly unrouted: number;
   readonly malformed: number;
   readonly refusedPrefaces: number;

@@ -1,20 +1,28 @@
 import { STATE } from "../core/ledger.ts";
 import type { Work } from "../core/work.ts";
+import { isAmbiguousPath } from "../http1/ambiguous-path.ts";
 import { FIELD } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/head.ts";
 import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, OPTIONS_ANSWER } from "./answers.ts";
 import type { ProxyContext } from "./context.ts";
 import { requestLines } from "./forwarding.ts";
-import { bodyKeyOf, cookieOf, keyOf, type KeySource } from "./keys.ts";
+import { bodyKeyOf, keyOf, type KeySource } from "./keys.ts";
+import { drawMirror, MIRROR_BODY_BYTES_MAX, type MirroredRequest } from "./mirror.ts";
+import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import type { RequestRecord } from "./record.ts";
+import { Redirect } from "./redirect.ts";
+import { isLlmPath, isReplaySafe } from "./request-kind.ts";
+import type { LocalRoute, PoolRoute } from "./route.ts";
+import { sessionTag } from "./session-cookie.ts";
 import { offeredProtocol, offerFault } from "./upgrade.ts";
-import { findRoute, isAmbiguousPath, isLlmPath, isReplaySafe, type Route } from "./route.ts";
 
 /** All that the rest of a request's life needs of its head. */
 export interface Admission {
-  readonly route: Route;
+  readonly route: PoolRoute;
+  /** Of the pool that the route has led to. */
+  readonly traffic: PoolTraffic;
   /** Request line and field lines for the backend, without the empty line. */
   readonly head: string;
   /** HTTP/1.0 may name no host; what we send must. */
@@ -30,6 +38,8 @@ export interface Admission {
   readonly upgrade: string | null;
   /** The choice goes by a field of the body. */
   readonly bodyKey: { readonly field: string; readonly isSession: boolean } | null;
+  /** A copy that goes elsewhere when the body is complete. */
+  readonly mirror: MirroredRequest | null;
 }
 
 /**
@@ -52,34 +62,60 @@ export function admit(
     record.chain.read(head);
     record.client = record.chain.client;
   }
-  const { plan } = context;
   if (head.method === "CONNECT" || head.method === "TRACE") return ANSWERS.methodRefused;
   if (isAmbiguousPath(head.path)) return ANSWERS.ambiguousPath;
-  if (plan.bodyBytesMax > 0 && head.contentLength > plan.bodyBytesMax) return ANSWERS.bodyTooLarge;
   if (hasBeenHere(head, context.pseudonym)) return ANSWERS.loop;
-  if (maxForwards(head) === 0) return OPTIONS_ANSWER;
-  const route = findRoute(plan.routes, head);
+  if (maxForwards(head) === 0) {
+    context.answeredLocally++;
+    return OPTIONS_ANSWER;
+  }
+  const route = context.plan.routes.find(head);
   if (route === null) {
     context.unrouted++;
     return ANSWERS.noRoute;
   }
-  const upgrade = head.upgrade === null ? null : offeredProtocol(head, route.spec.upgrades);
-  const fault = upgrade === null ? null : offerFault(head, upgrade);
-  const { traffic } = route;
   record.route = route.name;
+  if (route.kind === "local") return localAnswer(context, route, head);
+  const { bodyBytesMax } = route;
+  if (bodyBytesMax > 0 && head.contentLength > bodyBytesMax) return ANSWERS.bodyTooLarge;
+  return admitTo(context, route, head, record, work);
+}
+
+function localAnswer(context: ProxyContext, { answer }: LocalRoute, head: RequestHead): OwnAnswer {
+  context.answeredLocally++;
+  return answer instanceof Redirect ? answer.answerTo(head) : answer;
+}
+
+function admitTo(
+  context: ProxyContext,
+  route: PoolRoute,
+  head: RequestHead,
+  record: RequestRecord,
+  work: Work,
+): Admission | OwnAnswer {
+  const { rewrite, split, mirror } = route;
+  const isRewritten = rewrite !== null && rewrite.takes(head.path);
+  const target = isRewritten ? rewrite.apply(head) : head.originTarget;
+  if (target === null) return ANSWERS.doubleSlash;
+  const path = isRewritten ? pathOf(target) : head.path;
+  record.isLlm ||= isRewritten && isLlmPath(path);
+  const client = record.client;
+  const traffic = split === null ? route.traffic : split.choose(head, client, context.random);
   record.traffic = traffic;
+  const upgrade = head.upgrade === null ? null : offeredProtocol(head, route.upgrades);
+  const fault = upgrade === null ? null : offerFault(head, upgrade);
   if (fault !== null) return fault;
   work.reset();
   work.labels = route.labels;
   work.classIndex = route.classIndex;
-  work.isReplayable = isReplaySafe(route, head);
-  const client = record.client;
+  work.isReplayable = isReplaySafe(route.replay, head.method, path);
   if (traffic.hashKey !== null) work.key = keyOf(traffic.hashKey, head, client);
   if (traffic.sessionKey !== null) work.sessionKey = keyOf(traffic.sessionKey, head, client);
   return {
     route,
-    head: forwardedHead(context, head, record, traffic) + upgradeLines(upgrade),
-    lacksHost: head.host === "",
+    traffic,
+    head: forwardedHead(context, head, record, route, traffic, target) + upgradeLines(upgrade),
+    lacksHost: head.host === "" && route.host === null,
     method: head.method,
     isReplaySafe: work.isReplayable,
     expectsContinue: head.expectsContinue,
@@ -87,8 +123,19 @@ export function admit(
     cookieEndpoint: traffic.cookies === null ? null : readSession(traffic, head, work),
     upgrade,
     bodyKey: head.framing === "none" ? null : bodyKey(traffic.hashKey, traffic.sessionKey),
+    // A tunnel is no request that could be copied.
+    mirror: mirror === null || upgrade !== null ? null : drawMirror(context, mirror, head, record),
   };
 }
+
+/** Bytes of a request's body that are kept: to be sent again, to be copied, or to find a key in them. */
+export function keptBytesMax({ traffic, mirror, bodyKey: key }: Admission): number {
+  const most = traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);
+  return key === null ? most : Math.max(most, KEY_BYTES_MAX);
+}
+
+/** A body is searched for the key of the choice up to this size; a larger one is placed without. */
+export const KEY_BYTES_MAX: number = 1024 * 1024;
 
 /** Puts the key that the body carries into the work. */
 export function readBodyKey(admission: Admission, work: Work, chunks: readonly Buffer[]): void {
@@ -102,13 +149,17 @@ function forwardedHead(
   context: ProxyContext,
   head: RequestHead,
   record: RequestRecord,
+  route: PoolRoute,
   traffic: PoolTraffic,
+  target: string,
 ): string {
-  let text = `${head.method} ${head.originTarget} HTTP/1.1\r\n`;
-  if (head.host !== "") text += `host: ${head.host}\r\n`;
-  text += requestLines(head, traffic.cookies);
+  const host = route.host ?? head.host;
+  let text = `${head.method} ${target} HTTP/1.1\r\n`;
+  if (host !== "") text += `host: ${host}\r\n`;
+  text += requestLines(head, traffic.cookies, route.requestFields);
   text += record.chain === null ? record.peer.lines(head.host) : record.chain.lines(head.host);
   text += `x-request-id: ${record.requestId}\r\ntraceparent: ${record.traceparent}\r\n`;
+  if (target !== head.originTarget) text += prefixLine(route, record.peer);
   const forwards = maxForwards(head);
   if (forwards > 0) text += `max-forwards: ${forwards - 1}\r\n`;
   return `${text}via: 1.${head.minorVersion} ${context.pseudonym}\r\n`;
@@ -117,6 +168,19 @@ function forwardedHead(
 /** The offer is ours: nothing of the client's Connection goes on. */
 function upgradeLines(upgrade: string | null): string {
   return upgrade === null ? "" : `connection: upgrade\r\nupgrade: ${upgrade}\r\n`;
+}
+
+/** What was taken off the path, so that a backend can make links that lead back to it. */
+function prefixLine({ rewrite }: PoolRoute, { fields }: Peer): string {
+  const stripped = rewrite?.stripped ?? "";
+  return stripped === "" || fields === "off" || fields === "forwarded"
+    ? ""
+    : `x-forwarded-prefix: ${stripped}\r\n`;
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf("?");
+  return query < 0 ? target : target.slice(0, query);
 }
 
 /** Our name is in one of its Via lines. */
@@ -136,8 +200,7 @@ function maxForwards(head: RequestHead): number {
 
 /** Finds the backend that the session cookie names; null when there is none, or it can not serve. */
 function readSession(traffic: PoolTraffic, head: RequestHead, work: Work): string | null {
-  const value = cookieOf(head, traffic.cookies!.name);
-  const tag = value === null ? null : traffic.cookies!.verify(value, Date.now());
+  const tag = sessionTag(traffic.cookies!, head);
   const id = tag === null ? undefined : traffic.idByTag.get(tag);
   const endpoint = id === undefined ? undefined : traffic.pool.roster.get(id);
   if (endpoint === undefined) return null;

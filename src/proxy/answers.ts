@@ -26,10 +26,17 @@ export const ANSWERS: Readonly<Record<AnswerName, ErrorAnswer>> = {
     "the path has dot segments or %00; send it normalised",
     "http_request_error",
   ),
+  doubleSlash: answer(
+    400,
+    "EVENER_AMBIGUOUS_PATH",
+    "without the route's prefix the path begins with //; send it with one slash",
+    "http_request_error",
+  ),
+  noHost: answer(400, "EVENER_BAD_REQUEST", "the redirect needs a Host; send one", "http_request_error"),
   bodyTooLarge: answer(
     413,
     "EVENER_BODY_TOO_LARGE",
-    "the body is larger than limits.body_bytes",
+    "the body is larger than limits.body_bytes, or the route's body_max, allows",
     "http_request_denied",
   ),
   loop: answer(
@@ -81,6 +88,8 @@ type AnswerName =
   | "noRoute"
   | "methodRefused"
   | "ambiguousPath"
+  | "doubleSlash"
+  | "noHost"
   | "bodyTooLarge"
   | "loop"
   | "firstByteTimeout"

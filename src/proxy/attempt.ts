@@ -107,7 +107,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#beganMs = this.#context.clock.nowMs();
     this.#isAnswered = false;
     this.#isSending = false;
-    this.#upstreams = admission.route.traffic.upstreams.of(this.lease.endpoint!);
+    this.#upstreams = admission.traffic.upstreams.of(this.lease.endpoint!);
     if (this.#upstreams === null) return this.#fail("backend_left", "it was removed meanwhile", false);
     this.#preface = this.#upstreams.prefaceFor(this.#record.peer, this.#record.client);
     const idle = this.#upstreams.takeIdle(this.#preface);
@@ -157,12 +157,12 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#isSending = false;
     this.#upstream = null;
     this.lease.established();
-    const { route, upgrade } = this.#admission!;
+    const { traffic, upgrade } = this.#admission!;
     const tunnel = new Tunnel({
       client: this.#client,
       backend,
       protocol: upgrade!,
-      traffic: route.traffic,
+      traffic,
       lease: this.lease,
       record: this.#record,
       deadlines: this.#context.deadlines,
@@ -221,7 +221,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     const isSoon = this.#context.clock.nowMs() - this.#sentAtMs <= STALE_MS;
     const isSafe = this.#admission!.isReplaySafe && this.#body.isKept;
     if (!wasIdle || !isSoon || !isSafe || this.#wasRepeated) return false;
-    const { budget } = this.#admission!.route.traffic;
+    const { budget } = this.#admission!.traffic;
     return budget === null || budget.take(this.#context.clock.nowMs());
   }
 
@@ -230,7 +230,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#wasRepeated = true;
     this.#record.noteFailure("stale_connection");
     this.#record.attempts++;
-    this.#admission!.route.traffic.stats.retries++;
+    this.#admission!.traffic.stats.retries++;
     this.#connect();
   }
 
@@ -268,7 +268,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   /** The backend's next sign of life is due: the first byte of the answer, or the next one. */
   #expectBytes(): void {
     if (this.#upstream === null) return;
-    const { firstByteMs, idleMs } = this.#admission!.route.traffic.timeouts;
+    const { firstByteMs, idleMs } = this.#admission!.traffic.timeouts;
     this.#context.deadlines.set(this.#deadline, this.#isAnswered ? idleMs : firstByteMs);
   }
 

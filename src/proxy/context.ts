@@ -3,7 +3,8 @@ import type { Random } from "../core/kit/random.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { RequestIds } from "./request-id.ts";
-import type { Route } from "./route.ts";
+import type { Mirrors } from "./mirror.ts";
+import type { RouteTable } from "./route-table.ts";
 
 /**
  * What every request of a data plane shares. `plan` is replaced as a whole when the configuration changes.
@@ -17,6 +18,9 @@ export interface ProxyContext {
   readonly accessLog: AccessLog;
   /** Our name in Via: tells our own requests when they come back. */
   readonly pseudonym: string;
+  readonly mirrors: Mirrors;
+  /** Requests that were answered without a backend, as they asked for or as their route says. */
+  answeredLocally: number;
   /** Requests that found no route. */
   unrouted: number;
   /** Requests that could not be understood. */
@@ -29,8 +33,5 @@ export interface ProxyContext {
 
 /** Where requests go: immutable, so that a request sees one configuration from its begin to its end. */
 export interface Plan {
-  /** Most specific first. */
-  readonly routes: readonly Route[];
-  /** 0 is no limit. */
-  readonly bodyBytesMax: number;
+  readonly routes: RouteTable;
 }

@@ -9,7 +9,7 @@ import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { RequestHandler } from "../http1/request-handler.ts";
 import type { ServerConnection } from "../http1/server.ts";
-import { type Admission, admit, readBodyKey } from "./admit.ts";
+import { type Admission, admit, KEY_BYTES_MAX, keptBytesMax, readBodyKey } from "./admit.ts";
 import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
@@ -21,7 +21,7 @@ import { RequestRecord } from "./record.ts";
 import { Interims } from "./interims.ts";
 import { Relay } from "./relay.ts";
 import { RequestBody } from "./request-body.ts";
-import { ownResponse, relayMode, responseText, sessionLine, switchText } from "./response-text.ts";
+import { ownResponse, relayMode, responseText, switchText } from "./response-text.ts";
 import { Retrier } from "./retrier.ts";
 import type { Tunnel } from "./tunnel.ts";
 import { retryAfterMs, type RetryFailure } from "./retry.ts";
@@ -78,21 +78,20 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     }
     this.#admission = admission;
     this.#connection.isOffer = admission.upgrade !== null;
-    const { retry, budget } = admission.route.traffic;
-    const keyBytesMax = admission.bodyKey === null ? 0 : KEY_BYTES_MAX;
-    this.#body.start(head.framing, Math.max(retry?.bodyBytesMax ?? 0, keyBytesMax));
-    budget?.request(nowMs);
+    this.#body.start(head.framing, keptBytesMax(admission));
+    admission.traffic.budget?.request(nowMs);
   }
 
   onPayload(bytes: Buffer, start: number, end: number): void {
     if (this.#phase !== "collect" && this.#phase !== "run") return;
-    const most = this.#context.plan.bodyBytesMax;
+    const most = this.#admission!.route.bodyBytesMax;
     if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
     if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
   }
 
   onBodyEnd(trailers: string): void {
     this.#attempt.endBody(trailers);
+    this.#admission?.mirror?.begin(this.#admission, this.#body);
     if (this.#phase === "collect") this.#start();
   }
 
@@ -170,10 +169,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const mode = relayMode(head, isOldClient);
     const keepAlive = this.#connection.keepsAlive && this.#connection.isBodyDone;
     if (!keepAlive) this.#connection.isLast = true;
-    this.#relay.begin(
-      responseText(head, mode, record, keepAlive, sessionLine(this.#admission!, record)),
-      mode,
-    );
+    this.#relay.begin(responseText(head, mode, record, keepAlive, this.#admission!), mode);
   }
 
   onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void {
@@ -213,7 +209,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   get #traffic(): PoolTraffic {
-    return this.#admission!.route.traffic;
+    return this.#admission!.traffic;
   }
 
   #start(): void {
@@ -273,7 +269,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   #write(answer: OwnAnswer): void {
     const record = this.#record;
     record.status = answer.status;
-    this.#relay.begin(ownResponse(answer, record, this.#connection.keepsAlive), "none");
+    this.#relay.begin(ownResponse(answer, record, this.#connection.keepsAlive, this.#admission), "none");
     this.#relay.end("");
   }
 
@@ -282,6 +278,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#phase = "ended";
     this.#log(reason);
     this.#body.release();
+    this.#admission?.mirror?.originalEnded();
     this.#admission = null;
     this.#phase = "idle";
     if (isComplete) this.#connection.finish(true);
@@ -294,6 +291,3 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     record.end(reason, this.#context);
   }
 }
-
-/** A body is searched for the key of the choice up to this size; a larger one is placed without. */
-const KEY_BYTES_MAX = 1024 * 1024;

@@ -2,15 +2,20 @@
 import { FIELD } from "../http1/fields.ts";
 import type { MessageHead, RequestHead, ResponseHead } from "../http1/head.ts";
 import { statusLine } from "../http1/writer.ts";
+import type { FieldEdits } from "./field-edits.ts";
 
 /**
  * The field lines of a request that go on to a backend: all that the client sent, byte for byte, but for the
  * fields that belong to this connection (RFC 9110 7.6.1) and those that only we may set. Forwarding fields
  * are dropped: nobody vouches for a client's, and those of a trusted peer are written anew, once each.
  * `x_forwarded_for` and the like are dropped too (CVE-2026-39858). Max-Forwards of an OPTIONS is counted
- * down elsewhere.
+ * down elsewhere. What `edits` sets comes after all, so that no `Connection` option can take it away (P3).
  */
-export function requestLines(head: RequestHead, session: CookieRewrite | null): string {
+export function requestLines(
+  head: RequestHead,
+  session: CookieRewrite | null,
+  edits: FieldEdits | null,
+): string {
   let text = "";
   let from = 0;
   for (let i = 0; i < head.count; i++) {
@@ -18,14 +23,15 @@ export function requestLines(head: RequestHead, session: CookieRewrite | null): 
     const isOurs = id === FIELD.unknown ? isTrustField(head, i) : DROPPED_FROM_REQUEST[id] === 1;
     const isCounted = id === FIELD.maxForwards && head.method === "OPTIONS";
     const isRewritten = id === FIELD.cookie && session !== null;
-    if (!isOurs && !isCounted && !isRewritten && !isListed(head, i, id)) continue;
+    const isEdited = edits !== null && edits.drops(head, i);
+    if (!isOurs && !isCounted && !isRewritten && !isEdited && !isListed(head, i, id)) continue;
     if (i > from) text += head.lines(from, i);
-    if (isRewritten) text += session.rewriteCookie(head.valueAt(i));
+    if (isRewritten && !isEdited) text += session.rewriteCookie(head.valueAt(i));
     from = i + 1;
   }
   if (head.count > from) text += head.lines(from, head.count);
   if (head.isChunked) text += "transfer-encoding: chunked\r\n";
-  return text;
+  return edits === null ? text : text + edits.lines;
 }
 
 /** Takes our session cookie out of a Cookie value; returns the line with its CRLF, or "". */
@@ -34,7 +40,11 @@ export interface CookieRewrite {
 }
 
 /** The status line and the field lines of a response that go on to the client, without the empty line. */
-export function responseLines(head: ResponseHead, isChunkedToClient: boolean): string {
+export function responseLines(
+  head: ResponseHead,
+  isChunkedToClient: boolean,
+  edits: FieldEdits | null,
+): string {
   let text = statusLine(head.status);
   let from = 0;
   for (let i = 0; i < head.count; i++) {
@@ -42,12 +52,14 @@ export function responseLines(head: ResponseHead, isChunkedToClient: boolean): s
     const isOurs = id === FIELD.unknown ? isEvenerField(head, i) : DROPPED_FROM_RESPONSE[id] === 1;
     // Where there is no body there is no length of it (RFC 9110 8.6).
     const isVoid = id === FIELD.contentLength && (head.status === 204 || head.status === 205);
-    if (!isOurs && !isVoid && !isListed(head, i, id)) continue;
+    const isEdited = edits !== null && edits.drops(head, i);
+    if (!isOurs && !isVoid && !isEdited && !isListed(head, i, id)) continue;
     if (i > from) text += head.lines(from, i);
     from = i + 1;
   }
   if (head.count > from) text += head.lines(from, head.count);
   if (isChunkedToClient) text += "transfer-encoding: chunked\r\n";
+  if (edits !== null) text += edits.lines;
   // Without it a 205 would last until the connection closes (RFC 9110 15.3.6, RFC 9112 6.3).
   return head.status === 205 ? `${text}content-length: 0\r\n` : text;
 }

@@ -15,6 +15,11 @@ export class PoolStats {
   redeliveries = 0;
   /** Tunnels that are open now. */
   tunnels = 0;
+  /** Copies that mirrors have sent to this pool, and those that were dropped. */
+  mirrored = 0;
+  mirrorsDropped = 0;
+  /** Copies of this thread that are under way. */
+  mirroring = 0;
 
   /** The figures of a backend; made at its first request. */
   of(id: string): BackendStats {
@@ -38,6 +43,8 @@ export class PoolStats {
     this.retries += other.retries;
     this.redeliveries += other.redeliveries;
     this.tunnels += other.tunnels;
+    this.mirrored += other.mirrored;
+    this.mirrorsDropped += other.mirrorsDropped;
     for (const [id, stats] of other.#backends) this.of(id).add(stats, nowMs);
   }
 
@@ -45,9 +52,9 @@ export class PoolStats {
   takeNews(): PoolStatsData {
     const backends: [string, BackendStatsData][] = [];
     for (const [id, stats] of this.#backends) if (stats.isNews()) backends.push([id, stats.dump()]);
-    const { retries, redeliveries, tunnels } = this;
-    const ends = this.ends.slice();
-    return { queueMs: this.queueMs.dump(), ends, retries, redeliveries, tunnels, backends };
+    const { retries, redeliveries, mirrored, mirrorsDropped, tunnels } = this;
+    const counts = { retries, redeliveries, mirrored, mirrorsDropped, tunnels };
+    return { queueMs: this.queueMs.dump(), ends: this.ends.slice(), ...counts, backends };
   }
 
   load(data: PoolStatsData): void {
@@ -56,6 +63,8 @@ export class PoolStats {
     this.retries = data.retries;
     this.redeliveries = data.redeliveries;
     this.tunnels = data.tunnels;
+    this.mirrored = data.mirrored;
+    this.mirrorsDropped = data.mirrorsDropped;
     for (const [id, stats] of data.backends) this.of(id).load(stats);
   }
 }
@@ -111,6 +120,8 @@ export interface PoolStatsData {
   readonly retries: number;
   readonly redeliveries: number;
   readonly tunnels: number;
+  readonly mirrored: number;
+  readonly mirrorsDropped: number;
   readonly backends: readonly (readonly [string, BackendStatsData])[];
 }
 

@@ -85,10 +85,12 @@ export class Proxy {
     this.#prefaces.close();
     for (const connection of this.#exchanges.keys()) connection.retire();
     const isEmpty = await this.#untilEmpty(timeoutMs);
+    this.context.mirrors.close();
     if (isEmpty) return true;
     for (const exchange of this.#exchanges.values()) exchange.shutDown();
     await this.#untilEmpty(CUT_MS);
     for (const connection of this.#exchanges.keys()) connection.abort();
+    this.context.mirrors.close();
     return false;
   }
 

@@ -31,6 +31,18 @@ export class RequestBody {
     this.bytes = 0;
   }
 
+  /** Becomes the same as a body that is complete and kept; the bytes are shared. */
+  copy(of: RequestBody): void {
+    this.#isChunked = of.#isChunked;
+    this.#lastChunk = of.#lastChunk;
+    this.#kept = of.#kept.slice();
+    this.#keptBytes = of.#keptBytes;
+    this.#keepBytesMax = of.#keptBytes;
+    this.isKept = true;
+    this.isDone = true;
+    this.bytes = of.bytes;
+  }
+
   get chunks(): readonly Buffer[] {
     return this.#kept;
   }

@@ -16,21 +16,19 @@ export function relayMode(head: ResponseHead, isOldClient: boolean): RelayMode {
   return isOldClient ? "close" : "chunked";
 }
 
-/**
- * Status line and fields for the client, the empty line included. `lines` are further lines with their CRLF.
- */
+/** Status line and fields for the client, the empty line included. */
 export function responseText(
   head: ResponseHead,
   mode: RelayMode,
   record: RequestRecord,
   keepAlive: boolean,
-  lines: string,
+  admission: Admission,
 ): string {
   // A HEAD's answer says how its body would come: nothing is known of that where it would be chunked.
-  let text = responseLines(head, mode === "chunked");
+  let text = responseLines(head, mode === "chunked", admission.route.responseFields);
   if (head.indexOf(FIELD.date) < 0) text += `date: ${httpDate(Date.now())}\r\n`;
   text += decisionLines(record);
-  text += `x-request-id: ${record.requestId}\r\n${lines}`;
+  text += `x-request-id: ${record.requestId}\r\n${sessionLine(admission, record)}`;
   return keepAlive ? `${text}\r\n` : `${text}connection: close\r\n\r\n`;
 }
 
@@ -49,16 +47,21 @@ function decisionLines(record: RequestRecord): string {
   return `${decision}x-evener-queue-ms: ${queueMs}\r\nx-evener-reason: ${record.why}\r\n`;
 }
 
-/** The whole text of an answer of our own. */
-export function ownResponse(answer: OwnAnswer, record: RequestRecord, keepAlive: boolean): string {
+/** The whole text of an answer of our own; `admission` null: before there was a route. */
+export function ownResponse(
+  answer: OwnAnswer,
+  record: RequestRecord,
+  keepAlive: boolean,
+  admission: Admission | null,
+): string {
   const { isLlm, method, requestId } = record;
-  const lines = decisionLines(record);
+  const lines = decisionLines(record) + (admission?.route.responseFields?.linesOfOwn ?? "");
   return answerText(answer, { isLlm, isHead: method === "HEAD", keepAlive, requestId, lines });
 }
 
 /** The `set-cookie` of a session that begins or moves; a home that was only full stays the home. */
-export function sessionLine(admission: Admission, { backend, attempts }: RequestRecord): string {
-  const { cookies } = admission.route.traffic;
+function sessionLine(admission: Admission, { backend, attempts }: RequestRecord): string {
+  const { cookies } = admission.traffic;
   if (cookies === null) return "";
   const home = admission.cookieEndpoint;
   const isAtHome = home !== null && (home === backend || attempts === 1);

@@ -37,8 +37,7 @@ export class Retrier {
    * The endpoint of the open lease has failed; the next pick leaves it out. Counts the retry where there is
    * one.
    */
-  decide({ route, isReplaySafe }: Admission, failure: RetryFailure, status: number): RetryDecision {
-    const { traffic } = route;
+  decide({ traffic, isReplaySafe }: Admission, failure: RetryFailure, status: number): RetryDecision {
     const { lease, wasSent } = this.#attempt;
     this.#work.avoid(lease.slot);
     // An answer in hand, even a bad one, is better than a place in the queue.

@@ -1,144 +1,159 @@
-import type { RequestHead } from "../http1/head.ts";
-import type { PoolTraffic } from "./pool-traffic.ts";
-
-/** What a route asks for, as written. */
-export interface RouteSpec {
-  readonly match: {
-    /** Lower case, without port; `*.example.com` is any name below; null is every host. */
-    readonly host: string | null;
-    /** A prefix by whole segments: `/v1` takes `/v1` and `/v1/x`, not `/v10`. */
-    readonly path: string;
-    /** Empty is every method. */
-    readonly methods: readonly string[];
-    readonly headers: readonly { readonly name: string; readonly value: string }[];
-  };
-  readonly pool: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly replay: "auto" | "always" | "never";
-  readonly class: "high" | "normal" | "low";
-  /** Protocols that clients may switch to. */
-  readonly upgrades: readonly string[];
-}
+import { WORK_CLASSES } from "../core/work.ts";
+import type { FixedAnswer } from "./answer.ts";
+import { type FieldEdits, fieldEdits, fieldLines } from "./field-edits.ts";
+import type { PoolTraffic, RetryRules } from "./pool-traffic.ts";
+import { PrefixRewrite } from "./prefix-rewrite.ts";
+import { Redirect } from "./redirect.ts";
+import { compileMatch, type RouteMatch } from "./route-match.ts";
+import type { FixedSpec, MirrorSpec, RouteSpec, RouteTargetSpec } from "./route-spec.ts";
+import { Split } from "./split.ts";
 
 /** A route, ready for the request path. */
-export interface Route {
+export type Route = PoolRoute | LocalRoute;
+
+/** Its requests go to a pool. What it does not do is null, and costs one comparison. */
+export interface PoolRoute {
+  readonly kind: "pool";
+  readonly match: RouteMatch;
+  /** For logs and metrics. */
+  readonly name: string;
   readonly spec: RouteSpec;
+  /** With the route's own timeouts and retries. Where there is a split: the first pool of it. */
   readonly traffic: PoolTraffic;
+  readonly split: Split | null;
+  readonly mirror: RouteMirror | null;
   /** Null for any: compared by identity on the request path. */
   readonly labels: Readonly<Record<string, string>> | null;
   readonly classIndex: number;
-  /** For logs and metrics. */
+  readonly replay: RouteSpec["replay"];
+  readonly upgrades: readonly string[];
+  /** 0 is no limit. */
+  readonly bodyBytesMax: number;
+  readonly rewrite: PrefixRewrite | null;
+  /** For `Host`; null keeps the client's. */
+  readonly host: string | null;
+  readonly requestFields: FieldEdits | null;
+  readonly responseFields: FieldEdits | null;
+}
+
+/** It answers itself. */
+export interface LocalRoute {
+  readonly kind: "local";
+  readonly match: RouteMatch;
   readonly name: string;
+  readonly spec: RouteSpec;
+  readonly answer: FixedAnswer | Redirect;
 }
 
-/**
- * Most specific first: an exact host before a wildcard before any, then the longer path, then more
- * conditions, then the order of the file.
- */
-export function sortRoutes(routes: readonly Route[]): Route[] {
-  return routes
-    .map((route, index) => ({ route, index }))
-    .sort((a, b) => specificity(b.route) - specificity(a.route) || a.index - b.index)
-    .map(({ route }) => route);
+/** Where copies of a route's requests go. */
+export interface RouteMirror {
+  readonly traffic: PoolTraffic;
+  /** 0..1 of the requests. */
+  readonly share: number;
+  readonly requestsMax: number;
 }
 
-function specificity(route: Route): number {
-  const { host, path, methods, headers } = route.spec.match;
-  const ofHost = host === null ? 0 : host.startsWith("*") ? host.length : 1_000 + host.length;
-  const conditions = headers.length + (methods.length > 0 ? 1 : 0);
-  return ofHost * 1e9 + path.length * 1e4 + conditions;
+/** What holds where a route says nothing, and for how many threads. */
+export interface RouteLimits {
+  /** 0 is no limit. */
+  readonly bodyBytesMax: number;
+  readonly threads: number;
 }
 
-/** The first route that takes the request, or null. O(routes). */
-export function findRoute(routes: readonly Route[], head: RequestHead): Route | null {
-  for (let i = 0; i < routes.length; i++) if (matches(routes[i]!, head)) return routes[i]!;
-  return null;
+/** Compiles routes; `pools` has every pool that a route names. */
+export function compileRoutes(
+  specs: readonly RouteSpec[],
+  pools: ReadonlyMap<string, PoolTraffic>,
+  { bodyBytesMax, threads }: RouteLimits,
+): Route[] {
+  return specs.map((spec) => {
+    const { target } = spec;
+    const match = compileMatch(spec.match);
+    const name = routeName(match);
+    if (target.kind !== "pools")
+      return { kind: "local", match, name, spec, answer: localAnswer(spec, target) };
+    const parts = target.pools.map(({ name: pool, weight }) => {
+      return { traffic: withOwnRules(pools.get(pool)!, spec), weight };
+    });
+    return {
+      kind: "pool",
+      match,
+      name,
+      spec,
+      traffic: parts[0]!.traffic,
+      split: parts.length > 1 ? new Split(parts) : null,
+      mirror: spec.mirror === null ? null : compileMirror(spec.mirror, pools, threads),
+      labels: Object.keys(spec.labels).length === 0 ? null : spec.labels,
+      classIndex: WORK_CLASSES.indexOf(spec.class),
+      replay: spec.replay,
+      upgrades: spec.upgrades,
+      bodyBytesMax: spec.bodyBytesMax ?? bodyBytesMax,
+      rewrite: spec.rewrite.prefix === null ? null : new PrefixRewrite(spec.rewrite.prefix),
+      host: spec.rewrite.host,
+      requestFields: fieldEdits(spec.requestHeaders),
+      responseFields: fieldEdits(spec.responseHeaders),
+    };
+  });
 }
 
-function matches(route: Route, head: RequestHead): boolean {
-  const { host, path, methods, headers } = route.spec.match;
-  if (host !== null && !matchesHost(host, head.host)) return false;
-  if (path !== "/" && !matchesPath(path, head.path)) return false;
-  if (methods.length > 0 && !methods.includes(head.method)) return false;
-  for (let i = 0; i < headers.length; i++) {
-    if (head.get(headers[i]!.name) !== headers[i]!.value) return false;
-  }
-  return true;
+/** Host and path, as logs say it: "=" before an exact path, "~" before a regular expression. */
+function routeName({ host, pathKind, path }: RouteMatch): string {
+  return `${host ?? ""}${NAME_MARKS[pathKind]}${path}`;
 }
 
-function matchesHost(wanted: string, received: string): boolean {
-  const colon = received.lastIndexOf(":");
-  const name = colon > received.lastIndexOf("]") ? received.slice(0, colon) : received;
-  if (wanted.startsWith("*.")) return name.endsWith(wanted.slice(1)) && name.length > wanted.length - 1;
-  return name === wanted;
+const NAME_MARKS = { prefix: "", exact: "=", regex: "~" } as const;
+
+function localAnswer(
+  spec: RouteSpec,
+  target: Exclude<RouteTargetSpec, { kind: "pools" }>,
+): FixedAnswer | Redirect {
+  if (target.kind === "answer") return fixedAnswer(target);
+  return new Redirect(target, fieldEdits(spec.responseHeaders)?.linesOfOwn ?? "");
 }
 
-function matchesPath(prefix: string, path: string): boolean {
-  if (!path.startsWith(prefix)) return false;
-  return path.length === prefix.length || prefix.endsWith("/") || path.charCodeAt(prefix.length) === 0x2f;
+function fixedAnswer({ status, headers, body }: FixedSpec): FixedAnswer {
+  const isTyped = body === "" || headers.some(({ name }) => name === "content-type");
+  const type = isTyped ? "" : "content-type: text/plain; charset=utf-8\r\n";
+  // Answers are written as latin1: these are the bytes of the UTF-8 text.
+  return {
+    kind: "fixed",
+    status,
+    lines: type + fieldLines(headers),
+    body: Buffer.from(body).toString("latin1"),
+  };
 }
 
-/**
- * Whether backends could read another path than we match by: dot segments, plain, encoded, behind an encoded
- * separator or before a path parameter ("/..;/"), and %00. Such a request is refused, so that a route can not
- * be talked around (CVE class 9). %2F and others stay as they are.
- */
-export function isAmbiguousPath(path: string): boolean {
-  if (!path.includes("/.") && !path.includes("%") && !path.includes("\\")) return false;
-  const plain = path.replaceAll(/%2e/gi, ".").replaceAll(/%3b/gi, ";");
-  for (const segment of plain.split(SEPARATOR)) {
-    const end = segment.indexOf(";");
-    const name = end < 0 ? segment : segment.slice(0, end);
-    if (name === "." || name === "..") return true;
-  }
-  return path.includes("%00");
+function compileMirror(
+  { pool, share, requestsMax }: MirrorSpec,
+  pools: ReadonlyMap<string, PoolTraffic>,
+  threads: number,
+): RouteMirror {
+  // Each thread counts its own copies.
+  return { traffic: pools.get(pool)!, share, requestsMax: Math.ceil(requestsMax / threads) };
 }
 
-/** What some server takes for "/". */
-const SEPARATOR = /\/|\\|%2f|%5c/i;
-
-/**
- * Paths of engines that generate from what is in the request alone: sending one again elsewhere harms nobody
- * until an answer has begun. `/v1/responses` may store, files and batches do: they are not in it.
- */
-const GENERATION_PATHS: ReadonlySet<string> = new Set([
-  "/v1/chat/completions",
-  "/v1/completions",
-  "/v1/embeddings",
-  "/v1/rerank",
-  "/v1/score",
-  "/v1/messages",
-  "/v1/messages/count_tokens",
-  "/api/chat",
-  "/api/generate",
-  "/api/embed",
-  "/generate",
-  "/generate_stream",
-  "/embed",
-  "/rerank",
-  "/completion",
-]);
-
-/** The request asks a model to generate from what it carries alone. */
-export function isGeneration(head: RequestHead): boolean {
-  return GENERATION_PATHS.has(head.path) && head.method === "POST";
+/** The pool as this route's requests see it: its own timeouts and retries in place of the pool's. */
+function withOwnRules(traffic: PoolTraffic, { timeouts, retry }: RouteSpec): PoolTraffic {
+  const { firstByteMs, idleMs } = timeouts;
+  return {
+    ...traffic,
+    timeouts: {
+      ...traffic.timeouts,
+      firstByteMs: firstByteMs ?? traffic.timeouts.firstByteMs,
+      idleMs: idleMs ?? traffic.timeouts.idleMs,
+    },
+    retry: ownRetry(traffic.retry, retry),
+  };
 }
 
-/** The request is one of an LLM API: our own errors take its shape. */
-export function isLlmPath(path: string): boolean {
-  return path.startsWith("/v1/") || GENERATION_PATHS.has(path);
-}
-
-const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"]);
-
-/** Whether the request may be sent to another backend after the first may have seen it (RFC 9110 9.2.2). */
-export function isReplaySafe(route: Route, head: RequestHead): boolean {
-  switch (route.spec.replay) {
-    case "always":
-      return true;
-    case "never":
-      return false;
-    case "auto":
-      return IDEMPOTENT.has(head.method) || isGeneration(head);
-  }
+function ownRetry(pool: RetryRules | null, own: RouteSpec["retry"]): RetryRules | null {
+  if (pool === null || own.kind === "off") return null;
+  const backoffMs = own.backoffMs ?? pool.backoffMs;
+  return {
+    attempts: own.attempts ?? pool.attempts,
+    on: own.on ?? pool.on,
+    bodyBytesMax: own.bodyBytesMax ?? pool.bodyBytesMax,
+    backoffMs,
+    backoffMsMax: Math.max(backoffMs, own.backoffMsMax ?? pool.backoffMsMax),
+  };
 }

@@ -1,4 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { RequestHead } from "../http1/head.ts";
+import { cookieOf } from "./keys.ts";
 
 /**
  * The cookie that names a session's backend: `1.KEY.TAG.EXPIRY.SIGNATURE`, at most 120 bytes. The tag is a
@@ -68,6 +70,12 @@ export class SessionCookies {
     if (this.#verified.size >= VERIFIED_MAX) this.#verified.clear();
     this.#verified.set(value, tag);
   }
+}
+
+/** The tag that the request's session cookie carries; null when it has none, or none that is good here. */
+export function sessionTag(cookies: SessionCookies, head: RequestHead): string | null {
+  const value = cookieOf(head, cookies.name);
+  return value === null ? null : cookies.verify(value, Date.now());
 }
 
 interface SessionKey {

@@ -48,6 +48,7 @@ export class FakeSource implements AdminSource {
       clientConnections: 3,
       unrouted: 2,
       refusedPrefaces: 6,
+      answeredLocally: 4,
       malformed: 1,
       accessLogDropped: 0,
       lateSettles: this.ledger.lateSettles,

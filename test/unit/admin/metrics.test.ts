@@ -88,6 +88,8 @@ describe("metrics", () => {
     pool.wish("b:1", "drain");
     stats.ends.set([5]);
     stats.retries = 4;
+    stats.mirrored = 6;
+    stats.mirrorsDropped = 2;
     for (const ms of [3, 40, 2_000]) stats.of("a:1").firstByteMs.record(ms);
     stats.of("a:1").statusClasses.set([0, 0, 9]);
 
@@ -101,6 +103,9 @@ describe("metrics", () => {
     assert.equal(valueOf(families, "evener_backend_state", { backend: "b:1", state: "up" }), 0);
     assert.equal(valueOf(families, "evener_requests_total", { pool: "chat", reason: "ok" }), 5);
     assert.equal(valueOf(families, "evener_retries_total", { pool: "chat" }), 4);
+    assert.equal(valueOf(families, "evener_mirrored_total", { pool: "chat" }), 6);
+    assert.equal(valueOf(families, "evener_mirrors_dropped_total", { pool: "chat" }), 2);
+    assert.equal(valueOf(families, "evener_local_answers_total"), 4);
     assert.equal(valueOf(families, "evener_responses_total", { backend: "a:1", class: "2xx" }), 9);
     assert.equal(valueOf(families, "evener_events_total", { kind: "drained" }), 1);
     assert.equal(valueOf(families, "evener_events_total", { kind: "joined" }), 2);

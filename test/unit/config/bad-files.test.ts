@@ -40,7 +40,9 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
   },
   {
     text: "listen: 1\npools:\n  chat:\n    backends: [a:1]\nretry: off\n",
-    problems: ["5:1: retry: no such key here; move or remove it (did you mean pools.chat.retry?)"],
+    problems: [
+      "5:1: retry: no such key here; move or remove it (did you mean pools.chat.retry or routes[].retry?)",
+    ],
   },
   {
     text: "listen: 1\nbackends: [a:1]\nhtml: 5\n",
@@ -295,7 +297,7 @@ pools:
       '4:34: routes[0].match.method: expected a method, found "get"; write GET or POST, in capitals',
       '4:45: routes[0].match.host: expected a host, found "a:80"; write api.example.com or ' +
         "*.example.com (no port)",
-      "4:5: routes[0].pool: is missing; write a pool's name: default",
+      "4:5: routes[0].pool: is missing; write a pool's name, or one of split, redirect and answer",
     ].toSorted(byColumn),
   },
   {
@@ -319,6 +321,102 @@ pools:
       '5:13: access_log: expected stdout, off or a file, found "stdot"; write ./access.log for a ' +
         "file of this " +
         'directory (did you mean "stdout"?)',
+    ],
+  },
+  {
+    text:
+      "listen: 1\nbackends: [a:1]\nroutes:\n" +
+      "  - { match: { path: { regex: '/(a' } }, pool: default }\n" +
+      "  - { match: { path: { regex: '/a(?=b)' } }, pool: default }\n" +
+      "  - { match: { path: { regex: '/.{900}' } }, pool: default }\n" +
+      "  - { match: { path: { exact: a } }, pool: default }\n" +
+      "  - { match: { path: { exact: /a, prefix: /b } }, pool: default }\n" +
+      "  - { match: { path: { regx: /a } }, pool: default }\n" +
+      "  - { match: { header: { x-a: { presnt: true } } }, pool: default }\n" +
+      "  - { match: { query: { a: { present: maybe } }, cookie: { 'a b': c } }, pool: default }\n",
+    problems: [
+      "4:31: routes[0].match.path.regex: is no regular expression that RE2 knows: missing closing ): `/(a`; " +
+        "write '/v1/models/[^/]+' (in single quotes)",
+      "5:31: routes[1].match.path.regex: is no regular expression that RE2 knows: invalid or unsupported Perl " +
+        "syntax: `(?=`; write '/v1/models/[^/]+' (in single quotes)",
+      "6:31: routes[2].match.path.regex: is no regular expression that RE2 knows: it is too large: 903 " +
+        "instructions, at most 200; write '/v1/models/[^/]+' (in single quotes)",
+      '7:31: routes[3].match.path.exact: expected a path, found "a"; write /v1/models (it starts with a slash)',
+      "8:22: routes[4].match.path: write exactly one of prefix, exact and regex",
+      '9:24: routes[5].match.path.regx: no such key; correct or remove it (did you mean "regex"?)',
+      '10:33: routes[6].match.header.x-a.presnt: no such key; correct or remove it (did you mean "present"?)',
+      '11:39: routes[7].match.query.a.present: expected true or false, found "maybe"; write true or false',
+      `11:60: routes[7].match.cookie.a b: is not a cookie's name; write letters, digits, "_", "-" or "."`,
+    ],
+  },
+  {
+    text:
+      "listen: 1\npools: { a: { backends: [a:1] }, b: { backends: [b:1], retry: off } }\nroutes:\n" +
+      "  - { pool: a, split: { a: 1 }, redirect: { path: /x } }\n" +
+      "  - { match: { path: /x } }\n" +
+      "  - { split: { a: 0, c: 0 } }\n" +
+      "  - { redirect: {} }\n" +
+      "  - { redirect: { status: 304, scheme: htps, host: 'a/b', path: /a/../b } }\n" +
+      "  - { redirect: { path: /a, strip_prefix: /b } }\n" +
+      "  - { answer: { status: 204, body: x }, retry: off, response_headers: {} }\n" +
+      "  - { answer: { headers: { Content-Length: '1' } } }\n" +
+      "  - { pool: a, mirror: { pool: c } }\n" +
+      "  - { pool: b, retry: { attempts: 3 } }\n" +
+      "  - { match: { path: /v1 }, pool: a, rewrite: { strip_prefix: /v2 } }\n" +
+      "  - { pool: a, rewrite: { strip_prefix: /, replace_prefix: { from: /a, to: /a/ } } }\n",
+    problems: [
+      '4:16: routes[0].split: stands beside "pool"; a route has exactly one of pool, split, redirect, answer',
+      '4:33: routes[0].redirect: stands beside "pool"; a route has exactly one of pool, split, redirect, answer',
+      "5:5: routes[1].pool: is missing; write a pool's name, or one of split, redirect and answer",
+      "6:14: routes[2].split: needs a pool with a weight above 0; write { stable: 95, canary: 5 }",
+      '6:22: routes[2].split.c: there is no pool "c"; write one of a, b',
+      "7:17: routes[3].redirect: leads back to where the client came from; write a scheme, a host or a path",
+      "8:27: routes[4].redirect.status: 304 is no status for this; write 301, 302, 303, 307 or 308",
+      '8:40: routes[4].redirect.scheme: expected http or https, found "htps" (did you mean "https"?)',
+      '8:52: routes[4].redirect.host: expected a host, found "a/b"; write api.example.com or ' +
+        "api.example.com:8080",
+      "8:65: routes[4].redirect.path: has dot segments, %00 or an empty segment; write it normalised",
+      "9:19: routes[5].redirect.path: stands beside a prefix; write one of both",
+      "10:30: routes[6].answer.body: a 204 has no body; remove it or write another status",
+      '10:41: routes[6].retry: has no meaning beside "answer": no backend is asked; remove it',
+      '10:53: routes[6].response_headers: has no meaning beside "answer": no backend is asked; remove it',
+      "11:28: routes[7].answer.headers.Content-Length: belongs to the message's framing or its connection, " +
+        "which is Evener's; remove it",
+      '12:32: routes[8].mirror.pool: there is no pool "c"; write one of a, b',
+      '13:16: routes[9].retry: pool b has "retry: off", so that there is no budget to take from; write its retry',
+      "14:38: routes[10].rewrite: the route's path is /v1: /v2 is never at its beginning; correct one of both",
+      "15:41: routes[11].rewrite.strip_prefix: changes nothing; write another path, such as /api",
+      "15:44: routes[11].rewrite.replace_prefix: stands beside strip_prefix; write one of both",
+    ],
+  },
+  {
+    text:
+      "listen: 1\nbackends: [a:1]\nroutes:\n  - pool: default\n    request_headers:\n" +
+      "      set: { Host: a, X_Forwarded_For: b, te: trailers, x-evener-why: c }\n" +
+      "      add: { Transfer-Encoding: chunked, via: me }\n" +
+      "      remove: [Connection, x-request-id, 'a b']\n" +
+      "    response_headers:\n      set: { x-evener-backend: me, connection: close, Date: now }\n",
+    problems: [
+      `6:14: routes[0].request_headers.set.Host: write "rewrite: { host: ... }" instead`,
+      "6:23: routes[0].request_headers.set.X_Forwarded_For: tells backends what they may believe, and is " +
+        "Evener's to write; remove it",
+      "6:43: routes[0].request_headers.set.te: belongs to the message's framing or its connection, which is " +
+        "Evener's; remove it",
+      "6:57: routes[0].request_headers.set.x-evener-why: tells backends what they may believe, and is Evener's " +
+        "to write; remove it",
+      "7:14: routes[0].request_headers.add.Transfer-Encoding: belongs to the message's framing or its " +
+        "connection, which is Evener's; remove it",
+      "7:42: routes[0].request_headers.add.via: tells backends what they may believe, and is Evener's to write; " +
+        "remove it",
+      "8:16: routes[0].request_headers.remove[0]: Connection belongs to the message's framing or its " +
+        "connection, which is Evener's; remove it",
+      "8:28: routes[0].request_headers.remove[1]: x-request-id tells backends what they may believe, and is " +
+        "Evener's to write; remove it",
+      '8:42: routes[0].request_headers.remove[2]: expected a header\'s name, found "a b"; write x-tier',
+      "10:14: routes[0].response_headers.set.x-evener-backend: is Evener's to write on answers; remove it",
+      "10:36: routes[0].response_headers.set.connection: belongs to the message's framing or its connection, " +
+        "which is Evener's; remove it",
+      "10:55: routes[0].response_headers.set.Date: is Evener's to write on answers; remove it",
     ],
   },
 ];

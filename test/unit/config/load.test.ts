@@ -4,6 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { test } from "node:test";
 
+import type { RouteConfig } from "../../../src/config/config-route.ts";
 import type { Config } from "../../../src/config/config.ts";
 import type { ParseOptions } from "../../../src/config/load.ts";
 import { loadConfig, parseConfig } from "../../../src/config/load.ts";
@@ -11,22 +12,41 @@ import { ConfigError } from "../../../src/config/problem.ts";
 
 const MINIMAL = "listen: 8080\nbackends: [http://10.0.0.1:8000, http://10.0.0.2:8000]\n";
 
+const poolTarget = (name: string): RouteConfig["target"] => ({
+  kind: "pools",
+  pools: [{ name, weight: 1 }],
+});
+
+const ROUTE_FOR_ALL: RouteConfig = {
+  match: { host: null, path: { kind: "prefix", text: "/" }, methods: [], conditions: [] },
+  target: poolTarget("default"),
+  labels: {},
+  replay: "auto",
+  class: "normal",
+  upgrades: ["websocket"],
+  rewrite: { prefix: null, host: null },
+  requestHeaders: { set: [], add: [], remove: [] },
+  responseHeaders: { set: [], add: [], remove: [] },
+  timeouts: { firstByteMs: null, idleMs: null },
+  retry: {
+    kind: "pool",
+    attempts: null,
+    on: null,
+    bodyBytesMax: null,
+    backoffMs: null,
+    backoffMsMax: null,
+  },
+  bodyBytesMax: null,
+  mirror: null,
+};
+
 test("two lines are enough", () => {
   const config = parse(MINIMAL);
   assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080, proxyProtocol: false }]);
   assert.equal(config.threads, "auto");
   assert.deepEqual(config.accessLog, { kind: "stdout" });
   assert.deepEqual(config.admin, { host: "127.0.0.1", port: 9901, token: null });
-  assert.deepEqual(config.routes, [
-    {
-      match: { host: null, path: "/", methods: [], headers: [] },
-      pool: "default",
-      labels: {},
-      replay: "auto",
-      class: "normal",
-      upgrades: ["websocket"],
-    },
-  ]);
+  assert.deepEqual(config.routes, [ROUTE_FOR_ALL]);
   assert.equal(config.pools.length, 1);
   const [pool] = config.pools;
   assert.equal(pool?.name, "default");
@@ -126,9 +146,9 @@ test("policies take their options, and their defaults", () => {
 });
 
 test("one pool of any name takes everything; of several, `default` does", () => {
-  assert.equal(parse("listen: 1\npools: { a: { backends: [a:1] } }").routes[0]?.pool, "a");
+  assert.deepEqual(parse("listen: 1\npools: { a: { backends: [a:1] } }").routes[0]?.target, poolTarget("a"));
   const two = "listen: 1\npools: { a: { backends: [a:1] }, default: { backends: [b:1] } }";
-  assert.equal(parse(two).routes[0]?.pool, "default");
+  assert.deepEqual(parse(two).routes[0]?.target, poolTarget("default"));
 });
 
 test("routes", () => {
@@ -143,13 +163,13 @@ routes:
     class: high
 `).routes;
   assert.deepEqual(route, {
+    ...ROUTE_FOR_ALL,
     match: {
       host: "*.example.com",
-      path: "/v1/",
+      path: { kind: "prefix", text: "/v1/" },
       methods: ["POST"],
-      headers: [{ name: "x-tier", value: "gold" }],
+      conditions: [{ from: "header", name: "x-tier", value: "gold", isPresent: true }],
     },
-    pool: "default",
     labels: { gpu: "h100" },
     replay: "never",
     class: "high",
