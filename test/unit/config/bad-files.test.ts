@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { structure } from "../../../src/config/json-schema.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { ConfigError } from "../../../src/config/problem.ts";
 
@@ -321,6 +322,10 @@ pools:
         'directory (did you mean "stdout"?)',
     ],
   },
+  {
+    text: "listen: 1\nbackends: [a:1]\nthreads: { toString: [] }\n",
+    problems: ["3:10: threads: expected auto or a number of threads up to 64, found a map; write auto"],
+  },
 ];
 
 test("every bad file is told what is wrong, where, and what to do", () => {
@@ -330,6 +335,18 @@ test("every bad file is told what is wrong, where, and what to do", () => {
       problems.map((problem) => `evener.yaml:${problem}`),
       text,
     );
+  }
+});
+
+test("a map whose keys are the names of methods is refused anywhere a value is expected", () => {
+  const map = "{ toString: [], valueOf: 1, constructor: x, toJSON: [], length: 3 }";
+  const places = structure().properties!;
+  for (const key of Object.keys(places)) {
+    const rest = ["listen: 1", "backends: [a:1]"].filter((line) => !line.startsWith(`${key}:`));
+    for (const value of [map, `[${map}]`, `{ file: ${map} }`, `{ name: ${map}, bind: ${map}, a: ${map} }`]) {
+      const { problems } = refuse([...rest, `${key}: ${value}`, ""].join("\n"));
+      assert.ok(problems.length > 0, `${key}: ${value}`);
+    }
   }
 });
 
