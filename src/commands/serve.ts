@@ -48,8 +48,9 @@ const SETTLE_MS = 100;
 /** A file that can not be used changes nothing, and says why. */
 async function reload(server: Server, path: string, log: Logger): Promise<void> {
   try {
-    const change = await server.reload(loadConfig(path));
+    const { text: change, needsRestart: keys } = await server.reload(loadConfig(path));
     log.info({ change }, "configuration reloaded");
+    if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");
   } catch (error) {
     log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
   }

@@ -324,7 +324,7 @@ pools:
   },
   {
     text: "listen: 1\nbackends: [a:1]\nthreads: { toString: [] }\n",
-    problems: ["3:10: threads: expected auto or a number of threads up to 64, found a map; write auto"],
+    problems: ["3:10: threads: expected auto or a number of threads up to 63, found a map; write auto"],
   },
 ];
 
