@@ -36,7 +36,7 @@ export function diffBackends(old: readonly BackendConfig[], next: readonly Backe
   return diffNamed(old, next, ({ id }) => id);
 }
 
-/** Names of things. A backend whose address changed is in `changed`: it is another server under the same name. */
+/** Names. A backend whose address changed is in `changed`: it is another server under the same name. */
 export interface Difference {
   readonly added: readonly string[];
   readonly removed: readonly string[];

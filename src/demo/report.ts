@@ -149,7 +149,7 @@ function timesSooner(before: number, after: number): string {
   return times > 1 ? `${times.toFixed(1)}x sooner` : `${(1 / times).toFixed(1)}x later`;
 }
 
-/** Failures that come at random differ by chance: only what chance rarely does (two deviations) is a result. */
+/** Failures differ by chance: only what chance rarely does (two standard deviations) is a result. */
 function failedVerdict(before: number, after: number): string {
   if (before === after) return "the same";
   if (Math.abs(after - before) <= 2 * Math.sqrt(before + after)) return "no clear difference";
