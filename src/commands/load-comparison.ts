@@ -90,6 +90,8 @@ class PicksMeter {
 
   #count(): Map<string, number> {
     const { pool } = this.#server.fleet.list()[0]!;
+    // The data threads' columns are summed when somebody asks.
+    pool.ledger.refresh(pool.members.slots);
     return new Map(pool.members.list.map(({ id, slot }) => [id, pool.ledger.picks[slot]!]));
   }
 }

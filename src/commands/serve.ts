@@ -23,8 +23,13 @@ export async function serve(file: string | undefined, options: { load: boolean }
   for (const { host, port } of server.addresses()) log.info({ host, port }, "listening");
   const admin = server.adminAddress;
   if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
-  watchFile(path, () => void reload(server, path, log));
-  process.on("SIGHUP", () => void reload(server, path, log));
+  // One after the other: a save and a signal at once would apply two files through each other.
+  let reloads: Promise<void> = Promise.resolve();
+  const reloadNext = (): void => {
+    reloads = reloads.then(() => reload(server, path, log));
+  };
+  watchFile(path, reloadNext);
+  process.on("SIGHUP", reloadNext);
   process.on("SIGUSR1", () => server.reopenLogs());
   await untilStopped(
     server,
