@@ -68,6 +68,8 @@ const EFFECTS: Readonly<Record<Exclude<keyof Config, "pools">, Effect>> = {
     isAtRestart: false,
     describe: (old, next) => changedKeys(old.limits, next.limits).join(", "),
   },
+  trustedProxies: { key: "trusted_proxies", isAtRestart: false },
+  forwardedHeaders: { key: "forwarded_headers", isAtRestart: false },
   drainTimeoutMs: { key: "drain", isAtRestart: false },
   logLevel: { key: "log", isAtRestart: false },
   sessionKeys: { key: "session_keys", isAtRestart: false },

@@ -35,12 +35,14 @@ test("everything that a file can change is named, and what needs a restart", () 
     `listeners: [{ bind: 2 }, { bind: "127.0.0.1:3" }]\n${pool}` +
     "routes: [{ pool: a }, { match: { path: /v2/ }, pool: a }]\n" +
     "limits: { body_bytes: 5, header_count: 20, keep_alive: 1s }\n" +
+    "trusted_proxies: [10.0.0.0/8]\nforwarded_headers: both\n" +
     "drain: { timeout: 1s }\nlog: { level: warn }\nsession_keys: [a-key-of-enough-length]\n" +
     "access_log: off\nadmin: { token: a-token-of-enough-length }\n";
   const diff = diffConfigs(config(old), config(next));
   assert.equal(
     diff.text,
-    "listeners +127.0.0.1:3 -0.0.0.0:1; routes +/v2/; limits header_count, body_bytes, keep_alive; drain; " +
+    "listeners +127.0.0.1:3 -0.0.0.0:1; routes +/v2/; limits header_count, body_bytes, keep_alive; " +
+      "trusted_proxies; forwarded_headers; drain; " +
       "log; session_keys; access_log (needs a restart); admin (needs a restart)",
   );
   assert.deepEqual(diff.needsRestart, ["access_log", "admin"]);
