@@ -1,4 +1,4 @@
-import type { Decision } from "./core/decision.ts";
+import type { Decision, RefuseReason } from "./core/decision.ts";
 import { type EndpointSpec, endpointSpec } from "./core/endpoint.ts";
 import type { Clock } from "./core/kit/clock.ts";
 import { hashText } from "./core/kit/hash.ts";
@@ -28,6 +28,8 @@ export class Balancer {
 
   /** Throws RangeError for an unknown policy or option, or for two endpoints with one id. */
   constructor(options: BalancerOptions) {
+    checkKeys(options, OPTIONS, "");
+    checkBehaviour(options.behaviour ?? {});
     const ledger = new Ledger({ slotsMax: Math.max(LIBRARY_SLOTS, options.endpoints.length * 2) });
     const random = new Random(options.seed ?? (Math.random() * 2 ** 32) >>> 0);
     this.pool = new Pool({
@@ -62,8 +64,8 @@ export class Balancer {
   pick(work: { key?: string; units?: number } = {}): Lease {
     const decision = this.tryPick(work);
     if (decision.kind === "send") return decision.lease;
-    const reason = decision.reason.replaceAll("_", " ");
-    throw new EvenerError("EVENER_NO_ENDPOINT", `no endpoint can take the work: ${reason}; try again later`);
+    const why = decision.kind === "refuse" ? REFUSALS[decision.reason] : REFUSALS.saturated;
+    throw new EvenerError("EVENER_NO_ENDPOINT", why);
   }
 
   /** As {@link pick}, with the refusal as a value. */
@@ -78,9 +80,11 @@ export class Balancer {
   /** Makes these the endpoints; those that stay keep their counts. */
   update(endpoints: readonly (string | (Partial<EndpointSpec> & { address: string }))[]): void {
     this.pool.update(
-      endpoints.map((given) =>
-        typeof given === "string" ? endpointSpec(given) : endpointSpec(given.address, given),
-      ),
+      endpoints.map((given) => {
+        if (typeof given === "string") return endpointSpec(given);
+        checkKeys(given, SPEC_KEYS, "endpoints");
+        return endpointSpec(given.address, given);
+      }),
     );
   }
 }
@@ -101,3 +105,52 @@ export interface BalancerOptions {
 }
 
 const LIBRARY_SLOTS = 64;
+const OPTIONS: readonly (keyof BalancerOptions)[] = [
+  "endpoints",
+  "policy",
+  "policyOptions",
+  "behaviour",
+  "seed",
+  "clock",
+];
+const SPEC_KEYS = Object.keys(endpointSpec(""));
+/** The blocks of {@link PoolOptions} with all their keys; those that are off by default, too. */
+const BLOCKS: Readonly<Record<string, readonly string[]>> = {
+  outlier: Object.keys(DEFAULT_POOL_OPTIONS.outlier!),
+  slowdown: Object.keys(DEFAULT_POOL_OPTIONS.slowdown!),
+  probes: Object.keys(DEFAULT_POOL_OPTIONS.probes),
+  queue: ["requestsMax", "waitMs"],
+};
+
+/** Why there is no lease, and what to do. */
+const REFUSALS: Readonly<Record<RefuseReason, string>> = {
+  no_endpoint: "there are no endpoints; name some in the constructor, or by update()",
+  all_drained: 'every endpoint is drained; take one back by pool.wish(id, "ready")',
+  all_down: "no endpoint is healthy; try again later",
+  all_tried: "every healthy endpoint has failed this work",
+  saturated: "every endpoint is at its limit; try again when a lease has settled",
+  queue_full: "every endpoint is at its limit and the queue is full; try again later",
+  queue_timeout: "no endpoint became free in time; try again later",
+};
+
+/** Programs in plain JavaScript have no compiler that would tell them. */
+function checkBehaviour(behaviour: Partial<PoolOptions>): void {
+  checkKeys(behaviour, Object.keys(DEFAULT_POOL_OPTIONS), "behaviour");
+  for (const [name, block] of Object.entries(behaviour)) {
+    const keys = BLOCKS[name];
+    if (keys === undefined || block === null) continue;
+    const path = `behaviour.${name}`;
+    if (typeof block !== "object")
+      throw new RangeError(`${path} is no object; its keys are: ${keys.join(", ")}`);
+    checkKeys(block, keys, path);
+    const missing = keys.find((key) => !Object.hasOwn(block, key));
+    if (missing !== undefined) throw new RangeError(`${path} has no ${missing}; a block is given whole`);
+  }
+}
+
+function checkKeys(given: object, keys: readonly string[], path: string): void {
+  const unknown = Object.keys(given).find((key) => !keys.includes(key));
+  if (unknown === undefined) return;
+  const where = path === "" ? "" : ` in ${path}`;
+  throw new RangeError(`there is no "${unknown}"${where}; there are: ${keys.join(", ")}`);
+}

@@ -3,13 +3,16 @@ import { check } from "./commands/check.ts";
 import { demo } from "./commands/demo.ts";
 import { schema } from "./commands/schema.ts";
 import { serve } from "./commands/serve.ts";
-import { EvenerError } from "./errors.ts";
+import { ConfigError } from "./config/problem.ts";
+import { ERRORS, EvenerError } from "./errors.ts";
 import { VERSION } from "./version.ts";
 
 /**
  * Runs the command line `args` (without node and script) and sets the exit code: 0, 1 failed, 2 wrong usage.
  */
 export async function main(args: readonly string[]): Promise<void> {
+  // Whoever reads may leave early (`evener schema | head`): what is left to say is then for nobody.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignoreClosedPipe);
   try {
     await table().parseAsync(args, { from: "user" });
   } catch (error) {
@@ -21,7 +24,10 @@ export async function main(args: readonly string[]): Promise<void> {
 function table(): Command {
   const evener = new Command("evener")
     .description("A load balancer for AI systems.")
+    .usage("[FILE]  |  COMMAND [ARGS]")
     .version(VERSION, "--version", "print the version")
+    .addHelpText("after", EXAMPLES)
+    .configureOutput({ outputError: (text, write) => write(usageProblem(text)) })
     .exitOverride();
   evener
     .command("serve", { isDefault: true })
@@ -30,7 +36,7 @@ function table(): Command {
       "configuration; default evener.yaml, else model servers on this machine, else the demo",
     )
     .option("--load", "demo with steady traffic: round robin first, then Evener", false)
-    .description("run the balancer")
+    .description("run the balancer; the word serve may be left out")
     .action(serve);
   evener
     .command("demo")
@@ -53,9 +59,30 @@ function table(): Command {
 function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }
+const EXAMPLES = `
+Examples:
+  evener                      model servers of this machine, or the demo
+  evener demo --load          the demo under traffic: round robin against Evener
+  evener evener.yaml          run by this file; saving it reloads it
+  evener check evener.yaml    is it valid, and what does it mean
+`;
+
+/** Commander's own words, with the code that all our errors have. */
+function usageProblem(text: string): string {
+  return `evener: EVENER_USAGE: ${text.replace(/^error: /, "").replace(/\.?\s*$/, "")}; see evener --help\n`;
+}
+
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof ConfigError && error.problems.length > 0) {
+    // Each problem has a line that editors and terminals can jump to; the code has one of its own.
+    process.stderr.write(`${error.message}\nevener: ${error.code}: ${ERRORS[error.code]}\n`);
+    return 1;
+  }
   if (error instanceof EvenerError) {
     process.stderr.write(`evener: ${error.code}: ${error.message}\n`);
     return error.code === "EVENER_USAGE" ? 2 : 1;

@@ -18,6 +18,7 @@ export const ERRORS = {
   EVENER_BAD_REQUEST: "the request is not valid HTTP",
   EVENER_BAD_UPGRADE: "the request can not switch protocols like this",
   EVENER_HEADER_TIMEOUT: "the head of the request did not arrive in time",
+  EVENER_ALL_DRAINED: "every backend is drained",
   EVENER_ALL_DOWN: "no backend is healthy",
   EVENER_ALL_TRIED: "every healthy backend has failed the request",
   EVENER_SATURATED: "every backend is at its limit",

@@ -5,7 +5,7 @@ import { type Admin, startAdmin } from "./admin/admin.ts";
 import { EventLog } from "./admin/event-log.ts";
 import type { AdminSource } from "./admin/source.ts";
 import type { Config } from "./config/config.ts";
-import { diffPools } from "./config/diff.ts";
+import { type ConfigDiff, diffConfigs, keepUntilRestart } from "./config/diff.ts";
 import type { PoolEvent } from "./core/events.ts";
 import type { Clock } from "./core/kit/clock.ts";
 import { Random } from "./core/kit/random.ts";
@@ -114,16 +114,18 @@ export class Server {
 
   /**
    * Goes on with another configuration: streams, counts and sessions survive. Throws EvenerError (a listener
-   * that can not be opened) and keeps the one before then. The admin listener, the access log and log level
-   * need a restart.
+   * that can not be opened) and keeps the one before then. Returns what has changed, and what of it needs a
+   * restart.
    */
-  async reload(config: Config): Promise<string> {
-    await this.#plane.listen([...this.#config.listeners, ...config.listeners]);
-    const change = diffPools(this.#config.pools, config.pools);
+  async reload(config: Config): Promise<ConfigDiff> {
+    const before = this.#config;
+    await this.#plane.listen([...before.listeners, ...config.listeners]);
     await this.#apply(config);
     await this.#plane.listen(config.listeners);
-    this.#config = config;
-    return change.text;
+    // Only where the file says something else: whoever made the log may have given it a level of its own.
+    if (config.logLevel !== before.logLevel) this.#log.level = config.logLevel;
+    this.#config = keepUntilRestart(before, config);
+    return diffConfigs(before, config);
   }
 
   reopenLogs(): void {

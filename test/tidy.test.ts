@@ -121,6 +121,23 @@ test("the lock names no registry host", () => {
   assert.equal(readFileSync("package-lock.json", "utf8").includes('"resolved"'), false);
 });
 
+test("what the package installs as a command can be run", () => {
+  const [mode] = execFileSync("git", ["ls-files", "--stage", "bin/evener.js"], { encoding: "utf8" }).split(
+    " ",
+  );
+  assert.equal(mode, "100755");
+});
+
+test("what Python's build leaves behind is ignored", () => {
+  const left = [
+    "python/build/lib/evener/a.py",
+    "python/dist/evener.whl",
+    "python/src/evener.egg-info/PKG-INFO",
+  ];
+  const ignored = execFileSync("git", ["check-ignore", ...left], { encoding: "utf8" });
+  assert.deepEqual(ignored.trim().split("\n"), left);
+});
+
 function isAllowed(from: string, to: string): boolean {
   if (NEIGHBOURS[`${from} ${to}`] !== undefined) return true;
   const floorOf = (room: string): number => FLOORS.findIndex((floor) => floor.includes(room));

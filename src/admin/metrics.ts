@@ -47,7 +47,7 @@ interface Member {
 
 type Kind = "counter" | "gauge";
 
-/** Only members: a backend that has left has no series any more. */
+/** Only members: a backend that has left has no series any more; its requests count in its pool's. */
 function membersOf(pools: readonly AdminPool[]): Member[] {
   return pools.flatMap(({ name, pool, stats }) =>
     pool.members.list.map((endpoint) => ({
@@ -129,13 +129,20 @@ const POOL_METRICS: readonly PoolMetric[] = [
     name: "evener_queue_length",
     kind: "gauge",
     help: "Requests that wait for a backend.",
-    value: ({ pool }) => pool.queue.length,
+    value: ({ pool }) => pool.waitingCount,
   },
   {
     name: "evener_queue_oldest_seconds",
     kind: "gauge",
     help: "How long the oldest of them has waited.",
-    value: ({ pool }, nowMs) => Math.max(0, nowMs - Math.min(nowMs, pool.queue.oldestSinceMs())) / 1000,
+    value: ({ pool }, nowMs) => Math.max(0, nowMs - Math.min(nowMs, pool.waitingSinceMs)) / 1000,
+  },
+  {
+    name: "evener_left_in_flight",
+    kind: "gauge",
+    help: "Requests in flight on backends that have been removed.",
+    value: ({ pool }) =>
+      pool.members.departed().reduce((sum, { slot }) => sum + pool.ledger.inFlight[slot]!, 0),
   },
   {
     name: "evener_retries_total",

@@ -2,7 +2,7 @@ import type { LoggedEvent } from "./event-log.ts";
 import { Html, markup } from "./html.ts";
 import { PAGE_SCRIPT, PAGE_STYLE } from "./page-assets.ts";
 import type { AdminSource } from "./source.ts";
-import type { BackendStatus, PoolStatus } from "./status.ts";
+import type { BackendStatus, LeftStatus, PoolStatus } from "./status.ts";
 
 /** The status page, whole. `wallMs`: milliseconds since 1970. */
 export function statusPage(source: AdminSource, pools: readonly PoolStatus[], wallMs: number): string {
@@ -46,8 +46,8 @@ function summary(source: AdminSource, wallMs: number): Html {
 }
 
 function poolSection(pool: PoolStatus): Html {
-  const { queue, backends } = pool;
-  const inFlight = backends.reduce((sum, each) => sum + each.in_flight, 0);
+  const { queue, backends, left } = pool;
+  const inFlight = [...backends, ...left].reduce((sum, each) => sum + each.in_flight, 0);
   const waiting =
     queue.length === 0
       ? "queue empty"
@@ -63,7 +63,7 @@ ${panic}<table>
 <th>share of the last minute (mark: fair share)</th>
 <th class="n">first byte p50</th><th class="n">p95</th><th class="n">weight</th>
 <th class="n">picks</th><th class="n">failures</th><th class="n">aborts</th></tr></thead>
-<tbody>${backends.map(backendRow)}</tbody>
+<tbody>${backends.map(backendRow)}${left.map(leftRow)}</tbody>
 </table></section>
 `;
 }
@@ -82,6 +82,14 @@ function backendRow(it: BackendStatus): Html {
 <td class="n">${milliseconds(it.first_byte_ms.p95)}</td>
 <td class="n">${weight}</td><td class="n">${it.picks}</td><td class="n">${it.failures}</td>
 <td class="n">${it.aborts}</td></tr>
+`;
+}
+
+function leftRow({ id, address, in_flight }: LeftStatus): Html {
+  const where = address === id ? NOTHING : markup`<br><span class="soft">${address}</span>`;
+  return markup`<tr><td class="id">${id}${where}</td>
+<td><span class="s s-draining">▽ left</span><br><span class="soft">removed; finishes what it has</span></td>
+<td class="n">${in_flight}</td><td colspan="7"></td></tr>
 `;
 }
 

@@ -19,6 +19,16 @@ export interface PoolStatus {
   /** Seconds that `share` looks back. */
   readonly share_window_s: number;
   readonly backends: readonly BackendStatus[];
+  /** Backends that were removed, until their last request has ended. */
+  readonly left: readonly LeftStatus[];
+}
+
+/** A backend that is no member any more but has requests in flight. */
+export interface LeftStatus {
+  readonly id: string;
+  readonly address: string;
+  readonly state: "left";
+  readonly in_flight: number;
 }
 
 /** A backend as the API shows it. */
@@ -82,13 +92,13 @@ export class StatusReader {
     const fair = fairShares(pool.members.list, pool.ledger.state, pool.ledger.weight);
     let recentPicks = 0;
     for (const endpoint of pool.members.list) recentPicks += this.#recent.of(endpoint, pool.ledger);
-    const oldestMs = pool.queue.oldestSinceMs();
+    const oldestMs = pool.waitingSinceMs;
     return {
       name: it.name,
       policy: it.policy,
       panic: pool.isPanic,
       queue: {
-        length: pool.queue.length,
+        length: pool.waitingCount,
         max: pool.options.queue?.requestsMax ?? 0,
         oldest_wait_ms: Number.isFinite(oldestMs) ? round(nowMs - oldestMs) : 0,
       },
@@ -96,6 +106,9 @@ export class StatusReader {
       backends: pool.members.list.map((endpoint, i) =>
         this.#backend(it, endpoint, { fair: fair[i]!, recentPicks, nowMs }),
       ),
+      left: pool.members.departed().map(({ id, slot, spec: { address } }) => {
+        return { id, address, state: "left", in_flight: pool.ledger.inFlight[slot]! };
+      }),
     };
   }
 

@@ -10,7 +10,8 @@ import { untilStopped } from "./until-stopped.ts";
 
 /** What somebody sees who starts Evener for the first time: his model servers balanced, or the demo. */
 export async function findOrDemonstrate(options: { load: boolean; mayScan: boolean }): Promise<void> {
-  const found = options.mayScan ? await scanLocalhost() : [];
+  const { servers: found, others } = options.mayScan ? await scanLocalhost() : { servers: [], others: [] };
+  for (const port of others) say(`127.0.0.1:${port} answers, but it is not a model server: left alone.`);
   if (found.length > 0) return balanceFound(found);
   if (options.mayScan) say("No model server answers on this machine's usual ports: starting the demo.");
   await demonstrate(options.load);
@@ -28,8 +29,14 @@ async function balanceFound(found: readonly FoundServer[]): Promise<void> {
   const server = await Server.start(configOf(ports, backends, "auto"), quietLog());
   printAddresses(ports, group[0]!.models[0] ?? "MODEL");
   say("\nTo keep this, write it down (evener.yaml):\n");
-  say(`  listen: ${ports.proxy}\n  backends: [${backends.map(({ url }) => url).join(", ")}]\n`);
+  for (const line of fileToKeep(ports.proxy, backends)) say(`  ${line}`);
+  say("\n`listen: 8080`, without an address, would let other machines in.");
   await untilStopped(server, () => DRAIN_MS, say);
+}
+
+/** The file that does the same: on this machine only, as it runs. */
+export function fileToKeep(port: number, backends: readonly { url: string }[]): readonly string[] {
+  return [`listen: 127.0.0.1:${port}`, `backends: [${backends.map(({ url }) => url).join(", ")}]`];
 }
 
 async function demonstrate(withLoad: boolean): Promise<void> {

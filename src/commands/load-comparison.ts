@@ -34,6 +34,7 @@ export async function compareUnderLoad(it: Comparison): Promise<void> {
 
 async function runPhase(it: Comparison, name: string, config: Config, seconds: number): Promise<PhaseResult> {
   await it.server.reload(config);
+  const picks = new PicksMeter(it.server);
   const traffic = startTraffic({
     url: it.url,
     requestsPerSecond: DEMO_REQUESTS_PER_SECOND,
@@ -45,7 +46,7 @@ async function runPhase(it: Comparison, name: string, config: Config, seconds: n
     if (it.signal.aborted) break;
     const of = Number.isFinite(seconds) ? ` of ${seconds}` : "";
     const title = `${name}: second ${second}${of}, ${DEMO_REQUESTS_PER_SECOND} requests/s`;
-    for (const line of formatLoadTable(rows(it.server, traffic.sample()), title, STYLE)) it.say(line);
+    for (const line of formatLoadTable(rows(it.server, picks, traffic.sample()), title, STYLE)) it.say(line);
     it.say("");
   }
   const { overall } = traffic.total();
@@ -53,19 +54,46 @@ async function runPhase(it: Comparison, name: string, config: Config, seconds: n
   return { name, requests: overall.count, ...overall };
 }
 
-/** One row a backend: its state and load from the pool, its share and latency from the clients. */
-function rows(server: Server, sample: TrafficSample): LoadRow[] {
+/** One row a backend: its state, load and picks from the pool, its latency from the clients. */
+function rows(server: Server, picks: PicksMeter, sample: TrafficSample): LoadRow[] {
   const { pool } = server.fleet.list()[0]!;
+  const sent = picks.sinceLast();
   return pool.members.list.map((endpoint) => {
     const seen = sample.backends.get(endpoint.id);
     return {
       name: endpoint.id,
       state: endpoint.health.describe().state,
-      share: sample.overall.count === 0 ? Number.NaN : (seen?.count ?? 0) / sample.overall.count,
+      sent: sent.get(endpoint.id) ?? 0,
+      answered: seen?.count ?? 0,
       inFlight: pool.ledger.inFlight[endpoint.slot]!,
       p95FirstByteMs: seen?.p95FirstByteMs ?? Number.NaN,
     };
   });
+}
+
+/** How often each backend was chosen since the question before. */
+class PicksMeter {
+  readonly #server: Server;
+  #before: ReadonlyMap<string, number>;
+
+  constructor(server: Server) {
+    this.#server = server;
+    this.#before = this.#count();
+  }
+
+  sinceLast(): Map<string, number> {
+    const before = this.#before;
+    const now = this.#count();
+    this.#before = now;
+    return new Map([...now].map(([id, picks]) => [id, picks - (before.get(id) ?? 0)]));
+  }
+
+  #count(): Map<string, number> {
+    const { pool } = this.#server.fleet.list()[0]!;
+    // The data threads' columns are summed when somebody asks.
+    pool.ledger.refresh(pool.members.slots);
+    return new Map(pool.members.list.map(({ id, slot }) => [id, pool.ledger.picks[slot]!]));
+  }
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

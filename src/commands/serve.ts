@@ -23,8 +23,13 @@ export async function serve(file: string | undefined, options: { load: boolean }
   for (const { host, port } of server.addresses()) log.info({ host, port }, "listening");
   const admin = server.adminAddress;
   if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
-  watchFile(path, () => void reload(server, path, log));
-  process.on("SIGHUP", () => void reload(server, path, log));
+  // One after the other: a save and a signal at once would apply two files through each other.
+  let reloads: Promise<void> = Promise.resolve();
+  const reloadNext = (): void => {
+    reloads = reloads.then(() => reload(server, path, log));
+  };
+  watchFile(path, reloadNext);
+  process.on("SIGHUP", reloadNext);
   process.on("SIGUSR1", () => server.reopenLogs());
   await untilStopped(
     server,
@@ -48,8 +53,9 @@ const SETTLE_MS = 100;
 /** A file that can not be used changes nothing, and says why. */
 async function reload(server: Server, path: string, log: Logger): Promise<void> {
   try {
-    const change = await server.reload(loadConfig(path));
+    const { text: change, needsRestart: keys } = await server.reload(loadConfig(path));
     log.info({ change }, "configuration reloaded");
+    if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");
   } catch (error) {
     log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
   }

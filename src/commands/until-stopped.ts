@@ -10,7 +10,7 @@ export async function untilStopped(
   say: (text: string) => void,
   stopping: () => void = (): void => {},
 ): Promise<void> {
-  await askedToStop();
+  await askedToStop(() => say("stopped at once by a second signal; what was open is cut"));
   say("stopping: no new connections, open streams may finish");
   stopping();
   const wasClean = await server.stop(drainMs());
@@ -21,11 +21,14 @@ export async function untilStopped(
  * The first signal asks, a later one insists. The handlers stay from the first to the second: while Node has
  * none, a signal kills; and `npm` passes on at once what the terminal has sent already.
  */
-function askedToStop(): Promise<void> {
+function askedToStop(insisted: () => void): Promise<void> {
   return new Promise((asked) => {
     let askedAtMs = Number.POSITIVE_INFINITY;
     const handle = (): void => {
-      if (performance.now() - askedAtMs > SAME_ASKING_MS) process.exit(1);
+      if (performance.now() - askedAtMs > SAME_ASKING_MS) {
+        insisted();
+        process.exit(1);
+      }
       if (askedAtMs === Number.POSITIVE_INFINITY) askedAtMs = performance.now();
       asked();
     };

@@ -40,6 +40,9 @@ export interface BackendAddress extends BindConfig {
   readonly authority: string;
 }
 
+/** Where the admin listener is if nothing is written. */
+export const ADMIN_BIND = "127.0.0.1:9901";
+
 /** Whether only this machine can reach a listener that is bound to `host`. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);

@@ -1,3 +1,4 @@
+import { checkCollisions } from "./collisions.ts";
 import type { Finding } from "./problem.ts";
 import { checkRoute } from "./cross-check-route.ts";
 
@@ -6,7 +7,13 @@ import { checkRoute } from "./cross-check-route.ts";
  * in one block hears about these too.
  */
 export function crossCheck(file: Readonly<Record<string, unknown>>): Finding[] {
-  return [...checkListeners(file), ...checkTrust(file), ...checkPools(file), ...checkRoutes(file)];
+  return [
+    ...checkListeners(file),
+    ...checkCollisions(file),
+    ...checkTrust(file),
+    ...checkPools(file),
+    ...checkRoutes(file),
+  ];
 }
 
 type File = Readonly<Record<string, unknown>>;

@@ -1,77 +1,142 @@
 import { isDeepStrictEqual } from "node:util";
 
-import type { BackendConfig, PoolConfig } from "./config.ts";
+import type { RouteConfig } from "./config-route.ts";
+import type { BackendConfig, Config, PoolConfig } from "./config.ts";
 
 /** What a reload changes. Pools and backends that stay keep their counts, sessions and streams. */
-export function diffPools(old: readonly PoolConfig[], next: readonly PoolConfig[]): PoolsDiff {
-  const before = new Map(old.map((pool) => [pool.name, pool]));
-  const after = new Map(next.map((pool) => [pool.name, pool]));
-  const added = [...after.keys()].filter((name) => !before.has(name));
-  const removed = [...before.keys()].filter((name) => !after.has(name));
-  const changed: string[] = [];
-  const texts = [
-    ...added.map((name) => `pool ${name} added`),
-    ...removed.map((name) => `pool ${name} removed`),
-  ];
-  for (const [name, pool] of after) {
-    const previous = before.get(name);
-    if (previous === undefined || isDeepStrictEqual(previous, pool)) continue;
-    changed.push(name);
-    texts.push(`pool ${name}: ${describeChange(previous, pool)}`);
+export function diffConfigs(old: Config, next: Config): ConfigDiff {
+  const parts: string[] = [];
+  const needsRestart: string[] = [];
+  for (const name of Object.keys(EFFECTS) as (keyof typeof EFFECTS)[]) {
+    if (isDeepStrictEqual(old[name], next[name])) continue;
+    const { key, isAtRestart, describe } = EFFECTS[name];
+    const what = describe?.(old, next) ?? "";
+    parts.push(`${key}${what === "" ? "" : ` ${what}`}${isAtRestart ? " (needs a restart)" : ""}`);
+    if (isAtRestart) needsRestart.push(key);
   }
-  return { added, removed, changed, text: texts.length === 0 ? "no change" : texts.join("; ") };
+  if (!isDeepStrictEqual(old.pools, next.pools)) parts.push(describePools(old.pools, next.pools));
+  return { text: parts.length === 0 ? "no change" : parts.join("; "), needsRestart };
 }
 
-/** Names of pools; every pool that is in none of the lists is as it was. */
-export interface PoolsDiff {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  readonly changed: readonly string[];
-  /** One line for a log: `pool default: backends +c:8000 -a:8000 ~b:8000, queue; pool x added`. */
+/** What differs between two configurations. */
+export interface ConfigDiff {
+  /** One line for a log: `routes +/v2/; limits body_bytes; pool default: backends +c:8000, queue`. */
   readonly text: string;
+  /** Keys of the file that changed and that only a restart applies. */
+  readonly needsRestart: readonly string[];
+}
+
+/** `next`, but with what a reload does not apply as it runs: so each further reload says so again. */
+export function keepUntilRestart(running: Config, next: Config): Config {
+  const { threads, accessLog, admin } = running;
+  return { ...next, threads, accessLog, admin };
 }
 
 /** Which backends of one pool come, go or change, by id. */
-export function diffBackends(old: readonly BackendConfig[], next: readonly BackendConfig[]): BackendsDiff {
-  const before = new Map(old.map((backend) => [backend.id, backend]));
-  const after = new Map(next.map((backend) => [backend.id, backend]));
+export function diffBackends(old: readonly BackendConfig[], next: readonly BackendConfig[]): Difference {
+  return diffNamed(old, next, ({ id }) => id);
+}
+
+/** Names. A backend whose address changed is in `changed`: it is another server under the same name. */
+export interface Difference {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly string[];
+}
+
+/** How a key of the file takes effect, and what to say about its change beside its name. */
+interface Effect {
+  readonly key: string;
+  readonly isAtRestart: boolean;
+  readonly describe?: (old: Config, next: Config) => string;
+}
+
+/** In the order of the log. A new key of the configuration has to say here what a reload does with it. */
+const EFFECTS: Readonly<Record<Exclude<keyof Config, "pools">, Effect>> = {
+  listeners: {
+    key: "listeners",
+    isAtRestart: false,
+    describe: (old, next) =>
+      namesOf(diffNamed(old.listeners, next.listeners, ({ host, port }) => `${host}:${port}`)),
+  },
+  routes: {
+    key: "routes",
+    isAtRestart: false,
+    describe: (old, next) => namesOf(diffNamed(old.routes, next.routes, routeName)),
+  },
+  limits: {
+    key: "limits",
+    isAtRestart: false,
+    describe: (old, next) => changedKeys(old.limits, next.limits).join(", "),
+  },
+  trustedProxies: { key: "trusted_proxies", isAtRestart: false },
+  forwardedHeaders: { key: "forwarded_headers", isAtRestart: false },
+  drainTimeoutMs: { key: "drain", isAtRestart: false },
+  logLevel: { key: "log", isAtRestart: false },
+  sessionKeys: { key: "session_keys", isAtRestart: false },
+  threads: { key: "threads", isAtRestart: true },
+  accessLog: { key: "access_log", isAtRestart: true },
+  admin: { key: "admin", isAtRestart: true },
+};
+
+const NAMES_SHOWN_MAX = 10;
+
+function describePools(old: readonly PoolConfig[], next: readonly PoolConfig[]): string {
+  const { added, removed, changed } = diffNamed(old, next, ({ name }) => name);
+  const find = (pools: readonly PoolConfig[], name: string): PoolConfig =>
+    pools.find((pool) => pool.name === name)!;
+  const texts = [
+    ...added.map((name) => `pool ${name} added`),
+    ...removed.map((name) => `pool ${name} removed`),
+    ...changed.map((name) => `pool ${name}: ${describePool(find(old, name), find(next, name))}`),
+  ];
+  return texts.length === 0 ? "order of pools" : texts.join("; ");
+}
+
+function describePool(old: PoolConfig, next: PoolConfig): string {
+  const { backends: before, ...rulesBefore } = old;
+  const { backends: after, ...rulesAfter } = next;
+  const keys = changedKeys(rulesBefore, rulesAfter);
+  if (isDeepStrictEqual(before, after)) return keys.join(", ");
+  const names = namesOf(diffBackends(before, after));
+  return [names === "" ? "order of backends" : `backends ${names}`, ...keys].join(", ");
+}
+
+function diffNamed<T>(old: readonly T[], next: readonly T[], nameOf: (it: T) => string): Difference {
+  const before = Map.groupBy(old, nameOf);
+  const after = Map.groupBy(next, nameOf);
   return {
-    added: [...after.keys()].filter((id) => !before.has(id)),
-    removed: [...before.keys()].filter((id) => !after.has(id)),
-    changed: [...after.keys()].filter((id) => {
-      return before.has(id) && !isDeepStrictEqual(before.get(id), after.get(id));
+    added: [...after.keys()].filter((name) => !before.has(name)),
+    removed: [...before.keys()].filter((name) => !after.has(name)),
+    changed: [...after.keys()].filter((name) => {
+      return before.has(name) && !isDeepStrictEqual(before.get(name), after.get(name));
     }),
   };
 }
 
-/** Ids of backends. One whose address changed is in `changed`: it is another server under the same name. */
-export interface BackendsDiff {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
-  readonly changed: readonly string[];
-}
-
-const IDS_SHOWN_MAX = 10;
-
-function describeChange(old: PoolConfig, next: PoolConfig): string {
-  const parts: string[] = [];
-  const { added, removed, changed } = diffBackends(old.backends, next.backends);
-  const ids = [
-    ...added.map((id) => `+${id}`),
-    ...removed.map((id) => `-${id}`),
-    ...changed.map((id) => `~${id}`),
+/** `+c:8000 -a:8000 ~b:8000`; empty when only the order differs. */
+function namesOf({ added, removed, changed }: Difference): string {
+  const names = [
+    ...added.map((name) => `+${name}`),
+    ...removed.map((name) => `-${name}`),
+    ...changed.map((name) => `~${name}`),
   ];
-  if (ids.length > IDS_SHOWN_MAX)
-    ids.splice(IDS_SHOWN_MAX, ids.length, `and ${ids.length - IDS_SHOWN_MAX} more`);
-  if (ids.length > 0) parts.push(`backends ${ids.join(" ")}`);
-  else if (!isDeepStrictEqual(old.backends, next.backends)) parts.push("order of backends");
-  for (const name of Object.keys(next) as (keyof PoolConfig)[]) {
-    if (name !== "backends" && !isDeepStrictEqual(old[name], next[name])) parts.push(writtenKey(name));
-  }
-  return parts.join(", ");
+  const more = names.length - NAMES_SHOWN_MAX;
+  return (more > 0 ? [...names.slice(0, NAMES_SHOWN_MAX), `and ${more} more`] : names).join(" ");
 }
 
-/** `slowStartMs` is `slow_start` in the file. */
+/** Several routes may have one name: they differ in method or header. */
+function routeName({ match: { host, path } }: RouteConfig): string {
+  const mark = path.kind === "exact" ? "=" : path.kind === "regex" ? "~" : "";
+  return `${host ?? ""}${mark}${path.text}`;
+}
+
+function changedKeys<T extends object>(old: T, next: T): string[] {
+  const names = Object.keys(next) as (keyof T & string)[];
+  return names.filter((name) => !isDeepStrictEqual(old[name], next[name])).map(writtenKey);
+}
+
+/** `slowStartMs` is `slow_start` in the file, `headerBytesMax` is `header_bytes`. */
 function writtenKey(name: string): string {
-  return name.replace(/Ms$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return name.replace(/(?:Ms|Max)$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 
 import type { ErrorCode } from "../errors.ts";
-import { keysAt, placesOf } from "./json-schema.ts";
+import { hasDefaults, keysAt, placesOf } from "./json-schema.ts";
 import type { Finding, Path } from "./problem.ts";
 import { describeValue, formatPath } from "./problem.ts";
 import { nearest } from "./suggest.ts";
@@ -118,13 +118,32 @@ function describeMismatch(issues: readonly Issue[], path: Path): Finding {
 }
 
 function describeChoice(found: unknown, words: string[], shapes: string[], path: Path): Finding {
-  const choices = [...new Set([...words, ...shapes])];
-  const listed =
-    choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}` : choices.join("");
+  const listed = listOf([...new Set([...words, ...shapes])]);
   if (found === undefined) return { path, message: `is missing; write ${listed}`, isMissing: true };
   const meant = typeof found === "string" ? nearest(found, words) : undefined;
-  const message = `expected ${listed}, found ${describeValue(found)}`;
+  const advice = meant === undefined ? adviceFor(found, words, shapes, path) : "";
+  // What stands where secrets belong may be one.
+  const isHidden = path.some((part) => SECRET_KEYS.has(part)) && typeof found !== "object";
+  const message = `expected ${listed}, found ${isHidden ? "something else" : describeValue(found)}${advice}`;
   return { path, message, hint: meant === undefined ? undefined : `did you mean "${meant}"?` };
+}
+
+/** What to write where another shape is expected than the one that was found. */
+function adviceFor(found: unknown, words: readonly string[], shapes: readonly string[], path: Path): string {
+  const isList = shapes.length === 1 && shapes[0] === "a list";
+  if (isList)
+    return typeof found === "object" ? "; write - before each entry" : "; put it into brackets: [ ]";
+  const keys = shapes.includes("a map") && words.length <= 1 ? keysAt(path, undefined) : [];
+  if (keys.length === 0) return "";
+  const isSwitch = found === true || (typeof found === "string" && /^(?:on|yes|true)$/i.test(found));
+  if (isSwitch && hasDefaults(path)) return `; leave "${String(path.at(-1))}" out to have its defaults`;
+  const shown = keys.length > KEYS_SHOWN_MAX ? [...keys.slice(0, KEYS_SHOWN_MAX), "..."] : keys;
+  return `; the map's keys are ${shown.join(", ")}`;
+}
+
+function listOf(choices: readonly string[]): string {
+  if (choices.length < 2) return choices.join("");
+  return `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
 }
 
 function valueAt(root: unknown, path: Path): unknown {
@@ -142,4 +161,7 @@ function poolName(root: unknown, path: Path): string {
 }
 
 const PLACES_MAX = 3;
+/** Keys of a map that a message names. */
+const KEYS_SHOWN_MAX = 4;
+const SECRET_KEYS: ReadonlySet<PropertyKey> = new Set(["session_keys", "headers", "token"]);
 const SHAPES: Readonly<Record<string, string>> = { object: "a map", record: "a map", array: "a list" };

@@ -49,17 +49,16 @@ export function alternatives(node: JsonNode): readonly JsonNode[] {
  * The keys that may stand in the map at `path`; `value` is the map, whose `name` may say which form it has.
  */
 export function keysAt(path: Path, value: unknown): string[] {
-  let nodes = alternatives(structure());
-  for (const part of path) {
-    nodes = nodes.flatMap((node) => {
-      const child = typeof part === "number" ? node.items : childOf(node, String(part));
-      return child === undefined ? [] : alternatives(child);
-    });
-  }
+  const nodes = nodesAt(path).flatMap(alternatives);
   const name = (value as { name?: unknown } | null)?.name;
   const named = nodes.filter((node) => node.properties?.["name"]?.const === name);
   const chosen = name !== undefined && named.length > 0 ? named : nodes;
   return [...new Set(chosen.flatMap((node) => Object.keys(node.properties ?? {})))];
+}
+
+/** Whether the map at `path` may be left out, and all of its keys have defaults then. */
+export function hasDefaults(path: Path): boolean {
+  return nodesAt(path).some((node) => typeof node.default === "object");
 }
 
 /** Where else in the file a key of this name may stand; pools are called `pool`. */
@@ -71,6 +70,17 @@ let made: JsonNode | undefined;
 
 /** `${NAME}` somewhere in a text. */
 const VARIABLE = { type: "string", pattern: String.raw`\$\{[A-Za-z_][A-Za-z0-9_]*\}` };
+
+function nodesAt(path: Path): readonly JsonNode[] {
+  let nodes: readonly JsonNode[] = [structure()];
+  for (const part of path) {
+    nodes = nodes.flatMap(alternatives).flatMap((node) => {
+      const child = typeof part === "number" ? node.items : childOf(node, String(part));
+      return child === undefined ? [] : [child];
+    });
+  }
+  return nodes;
+}
 
 function childOf(node: JsonNode, key: string): JsonNode | undefined {
   if (node.title !== undefined) return undefined;

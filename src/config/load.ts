@@ -1,4 +1,3 @@
-import * as fs from "node:fs";
 import * as path from "node:path";
 
 import type { Config } from "./config.ts";
@@ -8,6 +7,7 @@ import { expand } from "./expand.ts";
 import { findingsOf } from "./findings.ts";
 import type { Finding, Problem } from "./problem.ts";
 import { ConfigError, describeValue, formatPath, invalid } from "./problem.ts";
+import { readText } from "./read-text.ts";
 import { fileSchema } from "./schema.ts";
 import { Source } from "./source.ts";
 
@@ -19,7 +19,8 @@ export function loadConfig(file: string, env: Environment = process.env): Config
   try {
     text = readText(file, FILE_BYTES_MAX);
   } catch (cause) {
-    const message = `${file}: can not be read: ${(cause as Error).message}`;
+    const why = (cause as Error).message;
+    const message = `${file}: ${why}; name another, or write one with ${TWO_LINES}`;
     throw new ConfigError("EVENER_CONFIG_UNREADABLE", message, [], { cause });
   }
   return parseConfig(text, { path: file, env, readFile: (name) => readText(name, VALUE_BYTES_MAX) });
@@ -53,6 +54,8 @@ export interface ParseOptions {
   readonly readFile: (path: string) => string;
 }
 
+/** Enough for a file. */
+const TWO_LINES = `"listen: 8080" and "backends: [http://HOST:PORT]"`;
 /** A configuration beyond this is a mistake, such as a log file. */
 const FILE_BYTES_MAX = 1_048_576;
 /** Of a `{ file: path }` value. */
@@ -84,28 +87,10 @@ function notAMap(source: Source): Problem {
     source.value === null ? "the file is empty" : `expected a map, found ${describeValue(source.value)}`;
   return source.place({
     path: [],
-    message: `${found}; write "listen: 8080" and "backends: [http://HOST:PORT]"`,
+    message: `${found}; write ${TWO_LINES}`,
   });
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function readText(file: string, bytesMax: number): string {
-  const descriptor = fs.openSync(file, "r");
-  try {
-    // Not the size from stat: pipes and /proc files have none.
-    const buffer = Buffer.alloc(bytesMax + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const count = fs.readSync(descriptor, buffer, length, buffer.length - length, null);
-      if (count === 0) break;
-      length += count;
-    }
-    if (length > bytesMax) throw new Error(`larger than ${bytesMax} bytes`);
-    return new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, length));
-  } finally {
-    fs.closeSync(descriptor);
-  }
 }

@@ -204,7 +204,7 @@ function textOf(value: unknown, rules: TextRules): string | Wrong {
     const contents = readFileValue(value);
     if (contents !== undefined) return contents;
   } catch (error) {
-    return new Wrong(`the file can not be read: ${(error as Error).message}`);
+    return new Wrong(`the file that it names can not be read: ${(error as Error).message}`);
   }
   const isUnquoted = typeof value === "number" || typeof value === "boolean";
   if (isUnquoted && rules.isSecret === true) return new Wrong("is no text; put it in quotes");

@@ -21,7 +21,7 @@ const FIELDS_OF_THE_CONNECTION: ReadonlySet<string> = new Set([
 
 const backendObject = z
   .strictObject({
-    url: backendUrl().describe("`http://host:port`; IPv6 addresses in brackets"),
+    url: backendUrl().describe("`http://host:port`, or `host:port` for the same; IPv6 addresses in brackets"),
     id: text("text", { what: "an id", example: "gpu-1", pattern: /^[\w.:[\]-]{1,128}$/ })
       .optional()
       .describe(

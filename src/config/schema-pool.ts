@@ -19,7 +19,9 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     policy: policySchema
       .prefault("auto")
       .describe("how a backend is chosen; its options stand beside `name`"),
-    backends: backendList().describe("the model servers; each is a URL or a map with `url`"),
+    backends: backendList().describe(
+      "the model servers; each is a URL (`http://` may be left out) or a map with `url`",
+    ),
     health: healthSchema.prefault({}).describe("active probes; with `off` only outcomes of real work count"),
     agent_check: agentCheckSchema
       .prefault("off")

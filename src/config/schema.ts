@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 import type { IpRange } from "../core/kit/ip-address.ts";
-import { bind, ipRange, isLoopback } from "./address.ts";
+import { ADMIN_BIND, bind, ipRange, isLoopback } from "./address.ts";
 import type { AdminConfig, BindConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
 import { named } from "./maps.ts";
 import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong, yesOrNo } from "./scalars.ts";
@@ -25,7 +25,7 @@ const listenerSchema: z.ZodType<ListenerWritten> = z.strictObject({
 
 const adminSchema = z
   .strictObject({
-    bind: bind().prefault("127.0.0.1:9901").describe("where the admin listener is"),
+    bind: bind().prefault(ADMIN_BIND).describe("where the admin listener is"),
     token: secret().optional().describe("asked for as `Authorization: Bearer TOKEN`; needed beyond loopback"),
   })
   .transform(({ bind: { host, port }, token = null }, context): AdminConfig => {
@@ -74,13 +74,10 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .describe("short for `listeners` with one entry: a port (all addresses) or `host:port`"),
   backends: backendList()
     .optional()
-    .describe("short for `pools.default.backends` and one route for every request"),
-  listeners: z
-    .array(listenerSchema)
-    .min(1)
-    .transform(refuseTwins)
-    .optional()
-    .describe("where requests come in"),
+    .describe(
+      "short for `pools.default.backends` and one route for every request; `http://` may be left out",
+    ),
+  listeners: z.array(listenerSchema).min(1).optional().describe("where requests come in"),
   trusted_proxies: z
     .array(ipRange())
     .max(TRUSTED_MAX)
@@ -196,25 +193,4 @@ function accessLog(): z.ZodType<AccessLogWritten> {
     word,
     map.transform((written): AccessLogWritten => ({ kind: "file", path: written.file })),
   ]);
-}
-
-function refuseTwins(listeners: ListenerWritten[], context: z.RefinementCtx): ListenerWritten[] {
-  const seen = new Set<string>();
-  for (const [
-    index,
-    {
-      bind: { host, port },
-    },
-  ] of listeners.entries()) {
-    const address = `${host} ${port}`;
-    if (port !== 0 && seen.has(address)) {
-      context.addIssue({
-        code: "custom",
-        path: [index, "bind"],
-        message: "is there twice; remove one of them",
-      });
-    }
-    seen.add(address);
-  }
-  return listeners;
 }

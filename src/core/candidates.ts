@@ -22,6 +22,8 @@ export class Candidates implements PoolView {
   matching = 0;
   healthy = 0;
   untried = 0;
+  /** Of the matching ones: told to take nothing new, by an operator or an agent. */
+  draining = 0;
   /** Healthy as far as is known, not tried yet, but on probation: their turn may come. */
   onTrial = 0;
   /** Where a full group passes work on to the next group, instead of letting it wait. */
@@ -43,6 +45,7 @@ export class Candidates implements PoolView {
     this.trialSlot = -1;
     this.matching = 0;
     this.healthy = 0;
+    this.draining = 0;
     this.untried = 0;
     this.onTrial = 0;
     this.#resting = 0;
@@ -73,7 +76,10 @@ export class Candidates implements PoolView {
     if (work.labels !== null && !this.#matches(slot, work.labels)) return;
     this.matching++;
     const is = state[slot]!;
-    if (is !== STATE.available && is !== STATE.probation) return;
+    if (is !== STATE.available && is !== STATE.probation) {
+      if (is === STATE.draining) this.draining++;
+      return;
+    }
     this.healthy++;
     if (work.triedCount > 0 && work.hasTried(slot)) return;
     if (is === STATE.probation) {

@@ -86,7 +86,7 @@ export class Chooser {
   whyNone(): RefuseReason {
     const view = this.#view;
     if (view.matching === 0) return "no_endpoint";
-    if (view.healthy === 0) return "all_down";
+    if (view.healthy === 0) return view.draining === view.matching ? "all_drained" : "all_down";
     return view.untried + view.onTrial === 0 ? "all_tried" : "saturated";
   }
 }

@@ -13,6 +13,8 @@ export type WaitReason = "saturated";
 export type RefuseReason =
   /** The pool has no endpoint (with the labels that the work asks for). */
   | "no_endpoint"
+  /** An operator, or their agents, have all of them take nothing new. */
+  | "all_drained"
   /** None is healthy. */
   | "all_down"
   /** Every healthy endpoint has failed this work already. */

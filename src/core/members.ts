@@ -28,6 +28,7 @@ export class Members extends Roster {
     const change: MemberChange = { added: [], removed: [], kept: [] };
     const wanted = new Map(specs.map((spec) => [spec.id, spec]));
     if (wanted.size !== specs.length) throw new RangeError("two endpoints of a pool have the same id");
+    this.#ledger.refresh(this.slots);
     for (const endpoint of this.list) {
       const spec = wanted.get(endpoint.id);
       if (spec === undefined || spec.address !== endpoint.spec.address) this.#remove(endpoint, change);
@@ -43,6 +44,14 @@ export class Members extends Roster {
     });
     this.set(next);
     return change;
+  }
+
+  /** Those that have left with requests still running, oldest first. For people, not for the request path. */
+  departed(): Endpoint[] {
+    const { generation, inFlight } = this.#ledger;
+    const known = [...this.#departed.values()].filter((it) => generation[it.slot] === it.generation);
+    this.#ledger.refresh(Int32Array.from(known, ({ slot }) => slot));
+    return known.filter(({ slot }) => inFlight[slot]! > 0);
   }
 
   #add(spec: EndpointSpec, outlier: OutlierOptions, change: MemberChange): Endpoint {

@@ -4,18 +4,22 @@
  */
 export function formatLoadTable(rows: readonly LoadRow[], title: string, style: Style = PLAIN): string[] {
   const cells: Cell[][] = [HEADER.map((text) => ({ text }))];
+  const sent = rows.reduce((sum, row) => sum + row.sent, 0);
   for (const row of rows) {
+    const share = sent === 0 ? Number.NaN : row.sent / sent;
     const isLate = row.p95FirstByteMs > LATE_MS;
     cells.push([
       { text: row.name },
       { text: row.state, ink: row.state === "up" ? "none" : "red" },
-      { text: percent(row.share) },
-      { text: bar(row.share) },
+      { text: String(row.sent) },
+      { text: percent(share) },
+      { text: bar(share) },
+      { text: String(row.answered) },
       { text: String(row.inFlight) },
       { text: milliseconds(row.p95FirstByteMs), ink: isLate ? "red" : "none" },
     ]);
   }
-  return [paint(title, "bold", style), ...alignColumns(cells, [0, 1, 3], style)];
+  return [paint(title, "bold", style), ...alignColumns(cells, [0, 1, 4], style)];
 }
 
 /** First bytes and failures of two phases side by side, and what the second changed. */
@@ -36,7 +40,7 @@ export function formatComparison(first: PhaseResult, second: PhaseResult, style:
       { text: "failed" },
       { text: failures(first) },
       { text: failures(second) },
-      { text: second.failed === first.failed ? "the same" : second.failed < first.failed ? "fewer" : "more" },
+      { text: failedVerdict(first.failed, second.failed) },
     ],
   ];
   return [
@@ -50,8 +54,10 @@ export interface LoadRow {
   readonly name: string;
   /** `up` is what all is well with. */
   readonly state: string;
-  /** Of the requests of the second, 0..1; NaN where there were none. */
-  readonly share: number;
+  /** Requests that the balancer sent there in the second, retries included: what it chose. */
+  readonly sent: number;
+  /** Answers of its that began in the second: a slow backend's belong to requests of seconds before. */
+  readonly answered: number;
   readonly inFlight: number;
   /** NaN where no answer began. */
   readonly p95FirstByteMs: number;
@@ -81,7 +87,16 @@ interface Cell {
 }
 
 const PLAIN: Style = { isColored: false };
-const HEADER: readonly string[] = ["backend", "state", "share", "", "in flight", "p95 first byte"];
+const HEADER: readonly string[] = [
+  "backend",
+  "state",
+  "sent",
+  "share",
+  "",
+  "answered",
+  "in flight",
+  "p95 first byte",
+];
 const BAR_CELLS = 24;
 /** A first byte later than this is shown as trouble. */
 const LATE_MS = 1_000;
@@ -132,6 +147,13 @@ function timesSooner(before: number, after: number): string {
   const times = before / after;
   if (times > 0.95 && times < 1.05) return "the same";
   return times > 1 ? `${times.toFixed(1)}x sooner` : `${(1 / times).toFixed(1)}x later`;
+}
+
+/** Failures differ by chance: only what chance rarely does (two standard deviations) is a result. */
+function failedVerdict(before: number, after: number): string {
+  if (before === after) return "the same";
+  if (Math.abs(after - before) <= 2 * Math.sqrt(before + after)) return "no clear difference";
+  return after < before ? "fewer" : "more";
 }
 
 function failures(phase: PhaseResult): string {

@@ -25,9 +25,17 @@ export const USUAL_PORTS: readonly number[] = [
 ];
 
 /** Asks whoever listens on the usual ports of this machine what it is. Takes about a second at most. */
-export async function scanLocalhost(ports: readonly number[] = USUAL_PORTS): Promise<FoundServer[]> {
-  const found = await Promise.all(ports.map((port) => identify(port)));
-  return found.filter((server) => server !== null);
+export async function scanLocalhost(ports: readonly number[] = USUAL_PORTS): Promise<Scan> {
+  const answers = await Promise.all(ports.map((port) => identify(port)));
+  const servers = answers.filter((answer): answer is FoundServer => typeof answer === "object");
+  return { servers, others: ports.filter((_, i) => answers[i] === "other") };
+}
+
+/** Who was found, in the order of the ports. */
+export interface Scan {
+  readonly servers: readonly FoundServer[];
+  /** Ports on which something speaks HTTP that is no model server. */
+  readonly others: readonly number[];
 }
 
 /**
@@ -43,13 +51,14 @@ export function largestGroup(servers: readonly FoundServer[]): FoundServer[] {
   return [...groups.values()].toSorted((a, b) => b.length - a.length)[0] ?? [];
 }
 
-async function identify(port: number): Promise<FoundServer | null> {
+async function identify(port: number): Promise<FoundServer | "other" | "nobody"> {
   try {
     await tcpCheck({ host: HOST, port, timeoutMs: CONNECT_MS });
   } catch {
-    return null;
+    return "nobody";
   }
-  return (await asOpenAi(port)) ?? (await asTextGeneration(port)) ?? (await asMlflow(port));
+  const server = (await asOpenAi(port)) ?? (await asTextGeneration(port)) ?? (await asMlflow(port));
+  return server ?? ((await ask(port, "/")) === null ? "nobody" : "other");
 }
 
 /** vLLM, SGLang, llama.cpp, Ollama, LM Studio, transformers: all list their models the same way. */

@@ -121,6 +121,10 @@ export function refusalAnswer(refusal: Extract<Decision, { kind: "refuse" }>, po
 
 const REFUSALS: Readonly<Record<RefuseReason, readonly [ErrorCode, string]>> = {
   no_endpoint: ["EVENER_NO_ENDPOINT", "it has no backend with the labels that the route asks for"],
+  all_drained: [
+    "EVENER_ALL_DRAINED",
+    "every backend is drained; take one back by the admin API or its agent",
+  ],
   all_down: ["EVENER_ALL_DOWN", "no backend is healthy; see the status page for the reasons"],
   all_tried: ["EVENER_ALL_TRIED", "every healthy backend has failed this request"],
   saturated: ["EVENER_SATURATED", "every backend is at its limit and there is no queue; send it again later"],

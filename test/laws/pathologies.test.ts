@@ -1,7 +1,6 @@
 // Things that happened to named products, each as a test of what is built in `src/core`.
 // Left out: P6 (blindness between workers) and P12 (a hot lock on the least loaded server) concern data
-// threads, P21 (flapping discovery) and P25 (a herd of reconnects on drain) the rooms around the core, P23 (a
-// herd of checks at warm-up) the prober.
+// threads. P23 (a herd of checks at warm-up) stands with the prober, test/unit/signals/prober.test.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -485,6 +484,45 @@ law(
   },
 );
 
+law(
+  "P21 flapping discovery, an empty answer (Envoy, HAProxy, grpc-js): nothing is lost, no place leaks",
+  (policy, seed) => {
+    const specs = equals(4, () => ({ limit: 2 }));
+    const options = { queue: { requestsMax: 10, waitMs: 600_000 } };
+    const { pool, ledger, clock, dice } = makeFleet(policy, seed, { specs, options, slotsMax: 8 });
+    const running = Array.from({ length: 8 }, () => send(pool));
+    const waiting = Array.from({ length: 5 }, () => new Lease());
+    for (const lease of waiting) {
+      assert.equal(pool.pick(work(), lease, { decided: () => {} }).kind, "wait");
+    }
+    for (let flap = 0; flap < 300; flap++) {
+      clock.advance(10);
+      // Now and then nobody is there at all; with eight places for four endpoints none may be lost.
+      pool.update(flap % 7 === 0 ? [] : specs.filter(() => dice.float() < 0.5));
+      if (pool.members.list.length === 0) assert.equal(refusal(pool), "no_endpoint");
+      assert.equal(
+        ledger.inFlight.reduce((sum, count) => sum + count, 0),
+        8,
+        "who comes back is full still: those who wait are not sent to it",
+      );
+    }
+    pool.update(specs);
+    assert.deepEqual(
+      pool.members.list.map(({ slot }) => ledger.inFlight[slot]),
+      [2, 2, 2, 2],
+      "they find their counts again",
+    );
+    for (const lease of running) assert.equal(lease.settle("ok"), true);
+    assert.ok(
+      waiting.every((lease) => lease.isOpen),
+      "whoever waited is served when they are back",
+    );
+    for (const lease of waiting) lease.settle("ok");
+    assert.ok(ledger.inFlight.every((count) => count === 0));
+    assert.equal(ledger.lateSettles, 0);
+  },
+);
+
 law("P22 health is keyed too coarsely (Caddy): one address in two pools is two endpoints", (policy, seed) => {
   const ledger = new Ledger({ slotsMax: 16 });
   const setup = { ledger, specs: equals(2), options: DEFAULT_POOL_OPTIONS };
@@ -591,3 +629,43 @@ function countsByPhase(setup: PhaseSetup): { shareOfFirst(fromMs: number, toMs: 
     },
   };
 }
+
+law(
+  "P25 a herd on drain (Envoy): what one leaves goes to all the others, and nothing in flight moves",
+  (policy, seed) => {
+    const specs = equals(5);
+    const fleet = makeFleet(policy, seed, { specs });
+    const { pool, ledger } = fleet;
+    const keys = Array.from({ length: 2_000 }, (_, key) => key * 7_919);
+    const homeOf = (sessionKey: number): string => {
+      const lease = send(pool, work({ sessionKey }));
+      const { id } = lease.endpoint!;
+      lease.settle("ok");
+      return id;
+    };
+    const before = new Map(keys.map((key) => [key, homeOf(key)]));
+    const streams = keys.slice(0, 50).map((sessionKey) => send(pool, work({ sessionKey })));
+    const held = pool.members.list.map(({ slot }) => ledger.inFlight[slot]);
+    pool.wish("b0", "drain");
+    assert.deepEqual(
+      pool.members.list.map(({ slot }) => ledger.inFlight[slot]),
+      held,
+    );
+    const moved = new Map<string, number>();
+    for (const [key, home] of before) {
+      const now = homeOf(key);
+      if (home === "b0") moved.set(now, (moved.get(now) ?? 0) + 1);
+      else assert.equal(now, home, "only its own sessions move");
+    }
+    const total = [...moved.values()].reduce((sum, count) => sum + count, 0);
+    assert.ok(total > 300, `b0 was the home of ${total} sessions`);
+    for (const id of ["b1", "b2", "b3", "b4"]) {
+      const share = (moved.get(id) ?? 0) / total;
+      assert.ok(
+        share > 0.15 && share < 0.35,
+        `${id} took ${(share * 100).toFixed(1)} % of the sessions of b0`,
+      );
+    }
+    for (const stream of streams) assert.equal(stream.settle("ok"), true);
+  },
+);

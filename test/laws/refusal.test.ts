@@ -34,7 +34,19 @@ law("all down refuses, for whatever reason they are down", (policy, seed) => {
 law("all drained refuses even in panic mode", (policy, seed) => {
   const { pool } = makeFleet(policy, seed, { specs: equals(3), options: DEFAULT_POOL_OPTIONS });
   for (const { id } of equals(3)) pool.wish(id, "drain");
-  assert.equal(refusal(pool), "all_down");
+  assert.equal(refusal(pool), "all_drained", "they are healthy: it is the operator who said so");
+  pool.agentSaid("b0", "down", 1);
+  pool.wish("b0", "ready");
+  assert.equal(refusal(pool), "all_down", "one of them is not");
+});
+
+law("drained are those with the labels: others do not count", (policy, seed) => {
+  const specs = equals(4, (i) => ({ labels: { gpu: i < 2 ? "a100" : "h100" } }));
+  const { pool } = makeFleet(policy, seed, { specs });
+  pool.wish("b0", "drain");
+  pool.agentSaid("b1", "drain", 1);
+  assert.equal(refusal(pool, work({ labels: { gpu: "a100" } })), "all_drained");
+  assert.equal(send(pool, work({ labels: { gpu: "h100" } })).settle("ok"), true);
 });
 
 law("all tried refuses", (policy, seed) => {

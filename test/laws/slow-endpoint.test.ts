@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { DEFAULT_POOL_OPTIONS } from "../../src/core/pool-options.ts";
 import { goodputWithOneSlow, linkerd2016 } from "../scenarios/experiments.ts";
 import { type OpenLoopResult, runOpenLoop } from "../scenarios/open-loop.ts";
-import { law, LOAD_AWARE, SPREADING } from "./law.ts";
+import { equals, law, LOAD_AWARE, makeFleet, send, SPREADING, work } from "./law.ts";
 
 const FAST_MS = 100;
 const REQUESTS = 8_000;
@@ -31,6 +31,30 @@ law(
   },
   { policies: SPREADING },
 );
+
+law("what was measured long ago ejects nobody, however fast the peers have become", (policy, seed) => {
+  const options = { ...DEFAULT_POOL_OPTIONS, slowStartMs: 0 };
+  const specs = equals(3, (i) => ({ labels: { n: String(i) } }));
+  const { pool, clock, events } = makeFleet(policy, seed, { specs, options });
+  /** One request to that endpoint, answered after `ms`. */
+  const ask = (index: number, ms: number): void => {
+    const lease = send(pool, work({ labels: { n: String(index) } }));
+    clock.advance(ms);
+    lease.settle("ok");
+  };
+  for (let round = 0; round < 30; round++)
+    for (const index of [0, 1, 2]) ask(index, index === 0 ? 1_000 : 100);
+  const isEjected = (): boolean =>
+    events.some(({ kind, endpoint }) => kind === "ejected" && endpoint === "b0");
+  assert.equal(isEjected(), false, "ten times slower is not useless yet");
+  // Its last answer is more than five seconds old by the time the others become fast.
+  for (let round = 0; round < 30; round++) for (const index of [1, 2]) ask(index, 100);
+  for (let round = 0; round < 300; round++) for (const index of [1, 2]) ask(index, 20);
+  assert.equal(isEjected(), false, "nobody has asked it for 18 seconds");
+  ask(0, 1_000);
+  pool.tend();
+  assert.equal(isEjected(), true, "now it is known: fifty times slower");
+});
 
 law(
   "an endpoint that was slow gets its share back, also where nothing forces work onto it (P2)",

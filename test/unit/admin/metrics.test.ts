@@ -119,6 +119,22 @@ describe("metrics", () => {
     assert.equal(valueOf(families, "evener_series_omitted"), 0);
   });
 
+  test("what runs on backends that have left is counted in their pool", () => {
+    const source = new FakeSource();
+    const { pool } = source.add("chat", ["a:1", "b:1"]);
+    source.add("other", ["a:1"]);
+    const leases = [new Lease(), new Lease(), new Lease()];
+    for (const lease of leases) pool.pick(new Work(), lease);
+    const left = (): number =>
+      valueOf(parse(metricsText(source, 0)), "evener_left_in_flight", { pool: "chat" });
+    assert.equal(left(), 0);
+    pool.update([]);
+    assert.equal(left(), 3);
+    assert.equal(valueOf(parse(metricsText(source, 0)), "evener_left_in_flight", { pool: "other" }), 0);
+    for (const lease of leases) lease.settle("ok");
+    assert.equal(left(), 0);
+  });
+
   test("buckets never fall, and the last one is the count", () => {
     const histogram = new Histogram();
     for (let i = 0; i < 2_000; i++) histogram.record(1.01 ** i / 100);

@@ -6,6 +6,7 @@ import { PAGE_POLICY, PAGE_SCRIPT, PAGE_STYLE } from "../../../src/admin/page-as
 import { statusPage } from "../../../src/admin/page.ts";
 import { RecentPicks } from "../../../src/admin/recent-picks.ts";
 import { StatusReader } from "../../../src/admin/status.ts";
+import { Work } from "../../../src/core/work.ts";
 import { Deadlines } from "../../../src/http1/deadlines.ts";
 import { FakeSource } from "./fake-source.ts";
 
@@ -28,6 +29,16 @@ function tagsOf(page: string): string {
 }
 
 describe("status page", () => {
+  test("shows who has left and still has requests", () => {
+    const source = new FakeSource();
+    const { pool } = source.add("chat", ["one:1", "two:1"]);
+    for (let i = 0; i < 4; i++) pool.pick(new Work());
+    pool.update([pool.members.get("two:1")!.spec]);
+    const page = pageOf(source);
+    assert.match(page, /4 in flight/);
+    assert.match(page, /one:1<\/td>\n<td><span class="s s-draining">▽ left<[^]*<td class="n">2<\/td>/);
+  });
+
   test("has state and reason in words, share, limit and events", () => {
     const source = new FakeSource();
     const { pool } = source.add("chat", ["one:1", "two:1"]);

@@ -3,6 +3,7 @@ import { after, describe, test } from "node:test";
 import { RecentPicks } from "../../../src/admin/recent-picks.ts";
 import { matchRoute } from "../../../src/admin/routes.ts";
 import { StatusReader } from "../../../src/admin/status.ts";
+import { endpointSpec } from "../../../src/core/endpoint.ts";
 import { Lease } from "../../../src/core/lease.ts";
 import { Work } from "../../../src/core/work.ts";
 import { Deadlines } from "../../../src/http1/deadlines.ts";
@@ -48,6 +49,40 @@ describe("status", () => {
     assert.deepEqual(shares(), [null, null, null]);
     pick(4);
     assert.deepEqual(shares(), [0, 0.5, 0.5]);
+  });
+
+  test("a backend that has left is shown until its last request has ended", () => {
+    const { it, reader } = scene();
+    const leases = [new Lease(), new Lease(), new Lease(), new Lease()];
+    for (const lease of leases) it.pool.pick(new Work(), lease);
+    assert.deepEqual(reader.pool(it).left, []);
+    it.pool.update([it.pool.members.get("b:1")!.spec]);
+    assert.deepEqual(
+      reader.pool(it).left.map(({ id, state, in_flight }) => [id, state, in_flight]),
+      [
+        ["a:1", "left", 2],
+        ["c:1", "left", 1],
+      ],
+    );
+    assert.deepEqual(
+      reader.pool(it).backends.map(({ id }) => id),
+      ["b:1"],
+    );
+    leases[0]!.settle("ok");
+    leases[2]!.settle("ok");
+    assert.deepEqual(
+      reader.pool(it).left.map(({ id, in_flight }) => [id, in_flight]),
+      [["a:1", 1]],
+    );
+    // One that comes back is a member with its counts; one whose place went to another is forgotten.
+    it.pool.update(["a:1", "b:1"].map((id) => endpointSpec(id)));
+    assert.deepEqual(reader.pool(it).left, []);
+    assert.equal(reader.backend(it, "a:1")!.in_flight, 1);
+    it.pool.update([]);
+    const before = reader.pool(it).left.map(({ id }) => id);
+    assert.deepEqual(before, ["a:1", "b:1"]);
+    it.pool.update(Array.from({ length: 256 }, (_, i) => endpointSpec(`x${i}:1`)));
+    assert.deepEqual(reader.pool(it).left, []);
   });
 
   test("queue, vitals, latencies and counts are there; the unknown is null", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { structure } from "../../../src/config/json-schema.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { ConfigError } from "../../../src/config/problem.ts";
 
@@ -208,7 +209,7 @@ routes:
         'query:NAME, body:FIELD, path or client_ip (did you mean "header:x"?)',
       "9:17: pools.default.slow_start: expected a duration, found 30; write such as 250ms, 2s, 1m or 1h " +
         '(did you mean "30s"?)',
-      "10:12: pools.default.queue: expected off or a map, found 5",
+      "10:12: pools.default.queue: expected off or a map, found 5; the map's keys are max, wait",
       '11:19: pools.default.retry.on[0]: expected a condition, found "rest"; write connect_failure, reset, ' +
         'first_byte_timeout, http_5xx or a status 400 to 599 (did you mean "reset"?)',
       "11:25: pools.default.retry.on[1]: expected a condition, found 200; write connect_failure, reset, " +
@@ -351,6 +352,26 @@ pools:
   },
   {
     text:
+      "listen: 1\npools:\n  a:\n    backends: http://a:1\n    queue: yes\n    slowdown: true\n" +
+      "    agent_check: on\n  b: { backends: { url: a:1 } }\nroutes: [{ pool: a }]\n",
+    problems: [
+      '4:15: pools.a.backends: expected a list, found "http://a:1"; put it into brackets: [ ]',
+      '5:12: pools.a.queue: expected off or a map, found "yes"; leave "queue" out to have its defaults',
+      '6:15: pools.a.slowdown: expected off or a map, found true; leave "slowdown" out to have its defaults',
+      '7:18: pools.a.agent_check: expected off or a map, found "on"; the map\'s keys are port, interval',
+      "8:18: pools.b.backends: expected a list, found a map; write - before each entry",
+    ],
+  },
+  {
+    // What can not start: the default admin listener is there, too.
+    text: "listen: 9901\nbackends: [a:1]\n",
+    problems: [
+      "1:9: listen: port 9901 is the admin listener's (127.0.0.1:9901); write another one, or move that " +
+        'by "admin: { bind: ... }"',
+    ],
+  },
+  {
+    text:
       "listen: 1\npools: { a: { backends: [a:1] }, b: { backends: [b:1], retry: off } }\nroutes:\n" +
       "  - { pool: a, split: { a: 1 }, redirect: { path: /x } }\n" +
       "  - { match: { path: /x } }\n" +
@@ -419,6 +440,33 @@ pools:
       "10:55: routes[0].response_headers.set.Date: is Evener's to write on answers; remove it",
     ],
   },
+  {
+    text:
+      'listeners:\n  - bind: 8080\n  - bind: 127.0.0.1:8080\n  - bind: "[::]:8080"\n' +
+      'admin: { bind: "[::1]:8080" }\nbackends: [a:1]\n',
+    problems: [
+      "3:11: listeners[1].bind: 127.0.0.1:8080 and 0.0.0.0:8080 overlap; write one of them, or another",
+      "4:11: listeners[2].bind: port 8080 is the admin listener's ([::1]:8080); write another one, or move " +
+        'that by "admin: { bind: ... }"',
+    ],
+  },
+  {
+    // A balancer never finds itself.
+    text:
+      "listen: 8080\nbackends:\n  - http://127.0.0.1:8080\n  - { id: b, url: localhost:8080 }\n" +
+      "  - 0.0.0.0:8080\n  - 127.0.0.1:9901\npools: { p: { backends: ['127.0.0.2:8080'] } }\n",
+    problems: [
+      "3:5: backends[0]: is Evener's own listener 0.0.0.0:8080; write where the model server listens",
+      "4:19: backends[1].url: is Evener's own listener 0.0.0.0:8080; write where the model server listens",
+      "5:5: backends[2]: is Evener's own listener 0.0.0.0:8080; write where the model server listens",
+      "6:5: backends[3]: is Evener's own admin listener 127.0.0.1:9901; write where the model server listens",
+      "7:26: pools.p.backends[0]: is Evener's own listener 0.0.0.0:8080; write where the model server listens",
+    ],
+  },
+  {
+    text: "listen: 1\nbackends: [a:1]\nthreads: { toString: [] }\n",
+    problems: ["3:10: threads: expected auto or a number of threads up to 63, found a map; write auto"],
+  },
 ];
 
 test("every bad file is told what is wrong, where, and what to do", () => {
@@ -429,6 +477,31 @@ test("every bad file is told what is wrong, where, and what to do", () => {
       text,
     );
   }
+});
+
+test("a map whose keys are the names of methods is refused anywhere a value is expected", () => {
+  const map = "{ toString: [], valueOf: 1, constructor: x, toJSON: [], length: 3 }";
+  const places = structure().properties!;
+  for (const key of Object.keys(places)) {
+    const rest = ["listen: 1", "backends: [a:1]"].filter((line) => !line.startsWith(`${key}:`));
+    for (const value of [map, `[${map}]`, `{ file: ${map} }`, `{ name: ${map}, bind: ${map}, a: ${map} }`]) {
+      const { problems } = refuse([...rest, `${key}: ${value}`, ""].join("\n"));
+      assert.ok(problems.length > 0, `${key}: ${value}`);
+    }
+  }
+});
+
+test("addresses that can be had together are no problem", () => {
+  const files = [
+    "listen: 9901\nadmin: off\nbackends: ['127.0.0.1:1']",
+    "listen: 9901\nadmin: { bind: 127.0.0.1:9902 }\nbackends: [a:9901]",
+    "listeners: [{ bind: 127.0.0.1:80 }, { bind: 127.0.0.2:80 }, { bind: '[::1]:80' }]\nbackends: [a:1]",
+    "listeners: [{ bind: 127.0.0.1:0 }, { bind: 127.0.0.1:0 }]\nbackends: [a:1]",
+    // Another address of this machine, or another family, is another server.
+    "listen: 127.0.0.2:80\nbackends: ['http://127.0.0.1:80', 'http://10.0.0.1:80', 'http://a:80']",
+    "listen: 80\nbackends: ['http://[::1]:80']",
+  ];
+  for (const text of files) assert.doesNotThrow(() => parse(text), text);
 });
 
 test("problems carry their place as numbers", () => {
@@ -472,6 +545,11 @@ session_keys: ["hunter2\\thunter2hunter2"]
 `);
   assert.equal(message.split("\n").length, 4);
   assert.ok(!message.includes("hunter2"), message);
+  const shapes = refuse(
+    "listen: 1\nsession_keys: hunter2hunter2hunter2\nbackends: [{ url: a:1, headers: hunter2 }]\n",
+  );
+  assert.equal(shapes.problems.length, 2);
+  assert.ok(!shapes.message.includes("hunter2"), shapes.message);
 });
 
 test("at most twenty problems are shown", () => {

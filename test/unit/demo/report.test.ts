@@ -8,9 +8,9 @@ import {
 } from "../../../src/demo/report.ts";
 
 const ROWS: LoadRow[] = [
-  { name: "fast", state: "up", share: 0.5, inFlight: 7, p95FirstByteMs: 212.4 },
-  { name: "a-long-name", state: "ejected", share: 0, inFlight: 0, p95FirstByteMs: Number.NaN },
-  { name: "slow", state: "up", share: 0.5, inFlight: 31, p95FirstByteMs: 4871 },
+  { name: "fast", state: "up", sent: 8, answered: 8, inFlight: 7, p95FirstByteMs: 212.4 },
+  { name: "a-long-name", state: "ejected", sent: 0, answered: 0, inFlight: 0, p95FirstByteMs: Number.NaN },
+  { name: "slow", state: "up", sent: 8, answered: 2, inFlight: 31, p95FirstByteMs: 4871 },
 ];
 const FIRST: PhaseResult = {
   name: "round_robin",
@@ -27,16 +27,16 @@ describe("the load table", () => {
   it("has a title, a header and a row a backend, in columns", () => {
     assert.deepEqual(formatLoadTable(ROWS, "round_robin, second 3"), [
       "round_robin, second 3",
-      "  backend      state    share                            in flight  p95 first byte",
-      "  fast         up        50 %  ████████████············          7          212 ms",
-      "  a-long-name  ejected    0 %  ························          0               -",
-      "  slow         up        50 %  ████████████············         31         4871 ms",
+      "  backend      state    sent  share                            answered  in flight  p95 first byte",
+      "  fast         up          8   50 %  ████████████············         8          7          212 ms",
+      "  a-long-name  ejected     0    0 %  ························         0          0               -",
+      "  slow         up          8   50 %  ████████████············         2         31         4871 ms",
     ]);
   });
 
   it("says a dash where nothing was sent", () => {
-    const [, , row] = formatLoadTable([{ ...ROWS[0]!, share: Number.NaN }], "");
-    assert.match(row!, /up\s+-\s+·{24}/);
+    const [, , row] = formatLoadTable([{ ...ROWS[0]!, sent: 0 }], "");
+    assert.match(row!, /up\s+0\s+-\s+·{24}/);
   });
 
   it("is colored only when asked, without moving a column", () => {
@@ -58,8 +58,20 @@ describe("the comparison", () => {
       "  p50 first byte       150 ms     152 ms  the same",
       "  p95 first byte      6000 ms     400 ms  15.0x sooner",
       "  p99 first byte      9000 ms    9000 ms  the same",
-      "  failed            5 (2.1 %)  2 (0.8 %)  fewer",
+      "  failed            5 (2.1 %)  2 (0.8 %)  no clear difference",
     ]);
+  });
+
+  it("takes for a result only what chance rarely does", () => {
+    const verdict = (before: number, after: number): string => {
+      const lines = formatComparison({ ...FIRST, failed: before }, { ...SECOND, failed: after });
+      return lines.at(-1)!.split("%)").at(-1)!.trim();
+    };
+    assert.equal(verdict(3, 2), "no clear difference");
+    assert.equal(verdict(2, 3), "no clear difference");
+    assert.equal(verdict(4, 4), "the same");
+    assert.equal(verdict(30, 4), "fewer");
+    assert.equal(verdict(0, 5), "more");
   });
 
   it("does not hide what became worse, and survives an empty phase", () => {

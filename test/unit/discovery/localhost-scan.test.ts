@@ -26,6 +26,14 @@ async function serve(
   return (server.address() as AddressInfo).port;
 }
 
+/** A server that answers everything with 200 and this. */
+async function serveAll(body: string): Promise<number> {
+  const server = http.createServer((_request, response) => response.end(body)).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
 const models = (owner: string, id = "m"): string =>
   JSON.stringify({ object: "list", data: [{ id, object: "model", owned_by: owner }] });
 
@@ -42,25 +50,26 @@ test("each is asked what it is; the port says nothing", async () => {
     [await serve({ "/info": '{"model_id":"m","model_type":{"embedding":{}}}' }), "tei"],
     [await serve({ "/ping": "", "/invocations": "405" }), "mlflow"],
   ]);
-  const found = await scanLocalhost([...expected.keys()]);
+  const { servers: found, others } = await scanLocalhost([...expected.keys()]);
+  assert.deepEqual(others, []);
   assert.deepEqual(new Map(found.map(({ port, engine }) => [port, engine])), expected);
 });
 
 test("others are left alone: a web server, nobody, not JSON, a balancer of our own kind", async () => {
-  const ports = [
+  const own = await serve({ "/v1/models": models("vllm") }, { "x-evener-backend": "b" });
+  const others = [
     await serve({ "/": "hello" }),
     await serve({ "/v1/models": "<html>" }),
     await serve({ "/v1/models": '{"data":{}}' }),
-    await serve({ "/v1/models": models("vllm") }, { "x-evener-backend": "b" }),
     await serve({ "/ping": "", "/invocations": "an MLflow tracking server knows no invocations" }),
-    1,
+    await serveAll("OK"),
   ];
-  assert.deepEqual(await scanLocalhost(ports), []);
+  assert.deepEqual(await scanLocalhost([...others, own, 1]), { servers: [], others });
 });
 
 test("the demo's servers answer like model servers", async () => {
   const server = await startModelServer({ name: "fast" });
-  const found = await scanLocalhost([server.port]);
+  const { servers: found } = await scanLocalhost([server.port]);
   await server.close();
   assert.deepEqual(
     found.map(({ models: served }) => served),

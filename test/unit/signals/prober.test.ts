@@ -173,3 +173,46 @@ test("a backend that never answers is down after the time-out; tcp asks for a co
     prober.stop();
   }
 });
+
+test("P23 a herd of checks at warm-up (Envoy): never more at once than `concurrency`, and all have their turn", async () => {
+  const waiting: http.ServerResponse[] = [];
+  let most = 0;
+  const asked = new Set<string>();
+  const server = http
+    .createServer((request, response) => {
+      asked.add(request.headers.host!);
+      waiting.push(response);
+      most = Math.max(most, waiting.length);
+    })
+    .listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  // Many backends on one server, told apart by their Host.
+  const { pool } = startPool([`127.0.0.1:${port}`]);
+  const targets = Array.from({ length: 40 }, (_, i) => {
+    return { id: `b${i}`, host: "127.0.0.1", port, headers: { host: `b${i}` }, preface: "" };
+  });
+  const options = {
+    ...OPTIONS,
+    path: "/health",
+    intervalMs: 2_000,
+    downIntervalMs: 2_000,
+    timeoutMs: 60_000,
+  };
+  const prober = new Prober(pool, { ...options, concurrencyMax: 4 }, new Random(1));
+  prober.update(targets);
+  try {
+    while (asked.size < targets.length) {
+      await until(
+        () => waiting.length === 4,
+        `four probes at once; ${waiting.length} wait, ${asked.size} were asked`,
+      );
+      for (const response of waiting.splice(0)) response.end("well");
+    }
+    assert.equal(most, 4);
+  } finally {
+    prober.stop();
+    server.closeAllConnections();
+    server.close();
+  }
+});
