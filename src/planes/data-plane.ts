@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from "../http1/limits.ts";
 import { AccessLog, type LogWriter } from "../proxy/access-log.ts";
 import type { Plan } from "../proxy/context.ts";
 import type { PoolTraffic } from "../proxy/pool-traffic.ts";
+import { connectionsThatFit } from "../proxy/descriptors.ts";
 import { Proxy, type ProxySettings } from "../proxy/proxy.ts";
 import { RequestIds } from "../proxy/request-id.ts";
 import { type Route, sortRoutes } from "../proxy/route.ts";
@@ -142,7 +143,7 @@ function settingsOf(
     limits: { ...DEFAULT_LIMITS, headerBytesMax, headerCountMax, uriBytesMax },
     timeouts: { headerMs, keepAliveMs, progressMs },
     // The kernel spreads connections over the threads: about evenly, not exactly.
-    connectionsMax: Math.ceil(connectionsMax / threads),
+    connectionsMax: Math.ceil(connectionsThatFit(connectionsMax) / threads),
     trust: { trusted: new IpRanges(trustedProxies), forwardedFields: forwardedHeaders },
   };
 }
