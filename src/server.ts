@@ -15,6 +15,7 @@ import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
 import { DataThreads } from "./planes/data-threads.ts";
+import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
 import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
@@ -79,6 +80,7 @@ export class Server {
       throw error;
     }
     server.#isReady = true;
+    server.#noteDescriptors();
     return server;
   }
 
@@ -153,6 +155,16 @@ export class Server {
     const pools = this.fleet.apply(config.pools);
     await this.#plane.apply({ config, sessionKeys, pools, update: (pool) => this.fleet.update(pool) });
     this.fleet.keepOnly(new Set(config.pools.map(({ name }) => name)));
+  }
+
+  /** Fewer connections than configured are worth a line. */
+  #noteDescriptors(): void {
+    const configured = this.#config.limits.connectionsMax;
+    const connections = connectionsThatFit(configured);
+    if (connections === configured) return;
+    const descriptors = openFilesMax();
+    const text = "limits.connections lowered to what the limit of open files allows; raise it with ulimit -n";
+    this.#log.warn({ configured, connections, descriptors }, text);
   }
 
   #ownSessionKeys(config: Config): string[] {

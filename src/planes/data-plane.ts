@@ -9,6 +9,7 @@ import { AccessLog, type LogWriter } from "../proxy/access-log.ts";
 import type { Plan } from "../proxy/context.ts";
 import { Mirrors } from "../proxy/mirror.ts";
 import type { PoolTraffic } from "../proxy/pool-traffic.ts";
+import { connectionsThatFit } from "../proxy/descriptors.ts";
 import { Proxy, type ProxySettings } from "../proxy/proxy.ts";
 import { RequestIds } from "../proxy/request-id.ts";
 import { compileRoutes } from "../proxy/route.ts";
@@ -139,7 +140,7 @@ export function settingsOf(
     limits: { ...DEFAULT_LIMITS, headerBytesMax, headerCountMax, uriBytesMax },
     timeouts: { headerMs, keepAliveMs, progressMs },
     // The kernel spreads connections over the threads: about evenly, not exactly.
-    connectionsMax: Math.ceil(connectionsMax / threads),
+    connectionsMax: Math.ceil(connectionsThatFit(connectionsMax) / threads),
     trust: { trusted: new IpRanges(trustedProxies), forwardedFields: forwardedHeaders },
   };
 }

@@ -183,14 +183,22 @@ function bindKey({ host, port }: { host: string; port: number }): string {
 /** A full house says so, instead of leaving the client without an answer (fault 19). */
 function refuseConnection(socket: net.Socket): void {
   socket.on("error", () => {});
-  // Unread bytes would turn the close into a reset, and the answer would be lost.
+  // Unread bytes would turn the close into a reset, and the answer would be lost: so it may stay for a while.
+  // In a flood the descriptors are needed more.
+  if (refusals >= REFUSALS_MAX) return void socket.end(REFUSAL, () => socket.destroy());
+  refusals++;
+  socket.on("close", () => refusals--);
   socket.resume();
-  socket.end(
-    "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n" +
-      'proxy-status: evener; error=connection_limit_reached; details="EVENER_SATURATED"\r\n\r\n',
-  );
+  socket.end(REFUSAL);
   setTimeout(() => socket.destroy(), CUT_MS).unref();
 }
+
+/** Refused connections that are open still. */
+let refusals = 0;
+const REFUSALS_MAX = 32;
+const REFUSAL =
+  "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n" +
+  'proxy-status: evener; error=connection_limit_reached; details="EVENER_SATURATED"\r\n\r\n';
 
 /** Resolves to the port of that address, a free one for 0, when nobody listens there; else as `listen`. */
 export function probePort(bind: { host: string; port: number }): Promise<number> {

@@ -1,4 +1,4 @@
-import type { Work } from "../core/work.ts";
+import { TRIED_MAX, type Work } from "../core/work.ts";
 import type { Admission } from "./admit.ts";
 import type { Attempt } from "./attempt.ts";
 import type { ProxyContext } from "./context.ts";
@@ -39,6 +39,7 @@ export class Retrier {
    */
   decide({ traffic, isReplaySafe }: Admission, failure: RetryFailure, status: number): RetryDecision {
     const { lease, wasSent } = this.#attempt;
+    if (this.#work.triedCount === TRIED_MAX) return "no";
     this.#work.avoid(lease.slot);
     // An answer in hand, even a bad one, is better than a place in the queue.
     const { pool } = traffic;
@@ -49,7 +50,7 @@ export class Retrier {
     const it = { failure, status, attempts, wasSent, isReplaySafe, isBodyKept, wasRedelivered };
     const decision = decideRetry(traffic, lease, it, this.#context.clock.nowMs());
     if (decision === "redelivery") {
-      this.#wasRedelivered = true;
+      if (failure === "backend_reset") this.#wasRedelivered = true;
       traffic.stats.redeliveries++;
     } else if (decision === "budget") traffic.stats.retries++;
     return decision;

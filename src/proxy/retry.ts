@@ -19,7 +19,7 @@ export interface RetryCase {
   readonly isReplaySafe: boolean;
   /** All of the body that the client has sent so far is still here. */
   readonly isBodyKept: boolean;
-  /** It was redelivered outside the budget before. */
+  /** An endpoint that had it died, and it was redelivered outside the budget. */
   readonly wasRedelivered: boolean;
 }
 
@@ -27,16 +27,19 @@ export type RetryDecision = "no" | "budget" | "redelivery";
 
 /**
  * Whether a failed attempt is repeated elsewhere. Only what is savable is: nothing was sent yet, or the
- * request may be replayed and is all here. What was in flight on an endpoint when it died is redelivered once
- * outside the budget: a death is no retry storm.
+ * request may be replayed and is all here. What was in flight on an endpoint when it died is redelivered
+ * outside the budget: a death is no retry storm. Once, where it had arrived: it may be what kills endpoints.
+ * As often as needed where nobody listened, as when a rack dies.
  */
 export function decideRetry(traffic: PoolTraffic, lease: Lease, it: RetryCase, nowMs: number): RetryDecision {
   const rules = traffic.retry;
   if (rules === null || !isCondition(rules, it)) return "no";
   if (it.wasSent && !it.isReplaySafe) return "no";
   if (!it.isBodyKept) return "no";
-  if (!it.wasRedelivered && diedWith(lease, it, nowMs)) return "redelivery";
-  if (it.attempts >= rules.attempts) return "no";
+  const mayBePoison = it.failure === "backend_reset" && it.wasRedelivered;
+  if (!mayBePoison && diedWith(lease, it, nowMs)) return "redelivery";
+  // A connection that was refused has cost no backend anything: it does not count as a try.
+  if (it.attempts >= rules.attempts && it.failure !== "connect_failed") return "no";
   return traffic.budget === null || traffic.budget.take(nowMs) ? "budget" : "no";
 }
 

@@ -440,7 +440,7 @@ law(
   },
 );
 
-test("P18 retry storm without a budget: failures add 20 % and 1 a second, not twice the load", () => {
+test("P18 retry storm without a budget: failures add 20 %, not twice the load", () => {
   const budget = new RetryBudget(0.2, 1);
   const random = new Random(1);
   let attempts = 0;
@@ -453,7 +453,7 @@ test("P18 retry storm without a budget: failures add 20 % and 1 a second, not tw
     for (let retry = 0; retry < 3 && budget.take(nowMs); retry++) attempts++;
   }
   const extra = attempts - requests;
-  assert.ok(extra <= 0.2 * requests * 1.02 + 120 + 10, `${extra} retries for ${requests} requests`);
+  assert.ok(extra <= 0.2 * requests * 1.02 + 10, `${extra} retries for ${requests} requests`);
   assert.ok(extra >= 0.18 * requests, "the budget is there to be used");
 });
 

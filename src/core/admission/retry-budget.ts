@@ -1,9 +1,11 @@
 import { RateWindow } from "../kit/rate-window.ts";
 
 /**
- * How many retries are allowed: a share of the requests of the last 10 s, plus a few a second so that a quiet
- * service can retry at all. A failing fleet then gets at most that much more load (P18, retry storms).
- * Source: Finagle RetryBudget (20 % over 10 s plus a floor per second).
+ * How many retries are allowed: a share of the requests of the last 10 s, or a few a second where that is
+ * more, so that a quiet service can retry at all. A failing fleet then gets at most that share of further
+ * load (P18, retry storms).
+ * Source: Finagle RetryBudget (20 % over 10 s); Envoy's floor is an alternative to the share, as here: in
+ * addition to it a fleet at 200 requests a second would get 20.5 %.
  */
 export class RetryBudget {
   readonly #share: number;
@@ -29,6 +31,7 @@ export class RetryBudget {
   }
 
   #allowed(nowMs: number): number {
-    return this.#share * this.#requests.total(nowMs) + this.#perSecondMin * RateWindow.SPAN_SECONDS;
+    const byShare = this.#share * this.#requests.total(nowMs);
+    return Math.max(byShare, this.#perSecondMin * RateWindow.SPAN_SECONDS);
   }
 }

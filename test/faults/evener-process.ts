@@ -1,0 +1,205 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { BackendStatus, PoolStatus } from "../../src/admin/status.ts";
+import { request } from "../fixtures/client.ts";
+import { yamlOf } from "../fixtures/scene.ts";
+import { until, within } from "../fixtures/until.ts";
+
+/** An event of a pool, as the admin API tells it. */
+export interface SeenEvent {
+  readonly sequence: number;
+  readonly backend: string | null;
+  readonly kind: string;
+  readonly reason: string;
+  readonly evidence: string;
+}
+
+/** What a reload said. */
+export interface ReloadAnswer {
+  readonly isDone: boolean;
+  readonly text: string;
+}
+
+/**
+ * Evener as its users run it: a process of its own with a file. So that a crash is a crash, and its memory
+ * and its descriptors are its own.
+ */
+export class EvenerProcess {
+  readonly port: number;
+  readonly adminPort: number;
+  readonly #child: ChildProcess;
+  readonly #lines: string[];
+  readonly #file: string;
+  readonly #agent: http.Agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
+  #reloads = 0;
+
+  private constructor(child: ChildProcess, lines: string[], file: string) {
+    this.#child = child;
+    this.#lines = lines;
+    this.#file = file;
+    this.port = lineOf(lines, "listening").port!;
+    this.adminPort = Number(new URL(lineOf(lines, "status page").url!).port);
+  }
+
+  /** `under`: a command line that runs the rest of it, such as `prlimit --nofile=256`. */
+  static async start(folder: string, config: Config, under: readonly string[] = []): Promise<EvenerProcess> {
+    // The file is behind a link: its folder is not watched, so that only a signal reloads.
+    mkdirSync(join(folder, "real"));
+    const file = join(folder, "real", "evener.yaml");
+    writeFileSync(file, fullText(config, folder));
+    symlinkSync(file, join(folder, "evener.yaml"));
+    const [program, ...args] = [...under, process.execPath, PROGRAM, join(folder, "evener.yaml")];
+    const child = spawn(program, args, {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, EVENER_STATE_DIR: join(folder, "state") },
+    });
+    const lines: string[] = [];
+    let rest = "";
+    child.stderr.on("data", (bytes: Buffer) => {
+      const parts = (rest + bytes.toString()).split("\n");
+      rest = parts.pop()!;
+      lines.push(...parts);
+    });
+    const isUp = (): boolean => lines.some((line) => line.includes("status page"));
+    await until(
+      () => isUp() || child.exitCode !== null,
+      () => `Evener to start: ${lines.join("\n")}`,
+    );
+    if (!isUp()) throw new Error(`Evener did not start: ${lines.join("\n")}`);
+    return new EvenerProcess(child, lines, file);
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** How it ended, or null while it runs. */
+  get ended(): string | null {
+    const { exitCode, signalCode } = this.#child;
+    return exitCode === null && signalCode === null ? null : String(signalCode ?? exitCode);
+  }
+
+  get log(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Puts another file in place and sends SIGHUP; resolves with what Evener said about it. */
+  async reload(config: Config, folder: string): Promise<ReloadAnswer> {
+    return this.reloadText(fullText(config, folder));
+  }
+
+  async reloadText(text: string): Promise<ReloadAnswer> {
+    writeFileSync(this.#file, text);
+    const before = this.#reloads++;
+    const answers = (): string[] =>
+      this.#lines.filter((line) => /configuration (?:not )?reloaded/.test(line));
+    const known = answers().length;
+    this.#child.kill("SIGHUP");
+    await until(
+      () => answers().length > known,
+      () => `the answer to reload ${before}; last lines: ${this.#lines.slice(-3).join("\n")}`,
+    );
+    const line = answers().at(-1)!;
+    return { isDone: !line.includes("not reloaded"), text: line };
+  }
+
+  async pool(): Promise<PoolStatus> {
+    const { body } = await this.#get("/api/v1/pools/default");
+    return JSON.parse(body) as PoolStatus;
+  }
+
+  async backend(id: string): Promise<BackendStatus> {
+    const found = (await this.pool()).backends.find((backend) => backend.id === id);
+    if (found === undefined) throw new Error(`no backend ${id}`);
+    return found;
+  }
+
+  /** Requests in flight and waiting, as Evener counts them. */
+  async busy(): Promise<number> {
+    const { backends, queue } = await this.pool();
+    return backends.reduce((sum, { in_flight: inFlight }) => sum + inFlight, queue.length);
+  }
+
+  /** The last 1,000 events. */
+  async events(): Promise<readonly SeenEvent[]> {
+    const { body } = await this.#get("/api/v1/events?max=1000&since=0");
+    return (JSON.parse(body) as { events: SeenEvent[] }).events;
+  }
+
+  /** The value of a metric without labels, or the sum of all its series. */
+  async metric(name: string): Promise<number> {
+    const { body } = await this.#get("/metrics");
+    const values = body
+      .split("\n")
+      .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`));
+    return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  }
+
+  async change(id: string, what: Readonly<Record<string, unknown>>): Promise<void> {
+    const path = `/api/v1/pools/default/backends/${id}`;
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify(what);
+    const { status } = await request(this.adminPort, path, { method: "PUT", headers, body });
+    if (status !== 200) throw new Error(`PUT ${path}: ${status}`);
+  }
+
+  /** Resident memory. */
+  get rssBytes(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)![1]) * 1024;
+  }
+
+  /** Open descriptors. */
+  get descriptors(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits for its end; the exit code, or the signal. */
+  async exit(): Promise<string> {
+    if (this.ended === null) await within(once(this.#child, "exit"), "Evener's end");
+    return this.ended!;
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    this.#agent.destroy();
+    if (this.ended !== null) return;
+    const gone = once(this.#child, "exit");
+    this.#child.kill("SIGKILL");
+    await gone;
+  }
+
+  #get(path: string): Promise<{ body: string }> {
+    return request(this.adminPort, path, { agent: this.#agent });
+  }
+}
+
+/** A configuration as an object; what it leaves out is set so that rows do not meet. */
+export type Config = Readonly<Record<string, unknown>>;
+
+const PROGRAM = fileURLToPath(new URL("../../bin/evener.js", import.meta.url));
+
+/** The text of the file that `config` stands for. */
+export function fullText(config: Config, folder: string): string {
+  return yamlOf({
+    listen: "127.0.0.1:0",
+    admin: { bind: "127.0.0.1:0" },
+    access_log: { file: join(folder, "access.log") },
+    threads: 0,
+    ...config,
+  });
+}
+
+function lineOf(lines: readonly string[], message: string): { port?: number; url?: string } {
+  const line = lines.find((it) => it.includes(`"msg":"${message}"`));
+  if (line === undefined) throw new Error(`Evener did not say "${message}": ${lines.join("\n")}`);
+  return JSON.parse(line) as { port?: number; url?: string };
+}

@@ -1,0 +1,67 @@
+// What only the suite's own namespaces may have: packets that vanish, small disks, limits of memory.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Packets to that port vanish until the returned function is called. */
+export function blackhole(port: number): () => void {
+  return rule(`tcp dport ${port} drop`);
+}
+
+/** Connections to that port are refused or reset until the returned function is called. */
+export function reject(port: number): () => void {
+  return rule(`tcp dport ${port} reject with tcp reset`);
+}
+
+function rule(text: string): () => void {
+  const table = `faults${++tables}`;
+  nft(`add table inet ${table}`);
+  nft(`add chain inet ${table} input { type filter hook input priority 0; }`);
+  nft(`add rule inet ${table} input ${text}`);
+  let isThere = true;
+  return () => {
+    if (isThere) nft(`delete table inet ${table}`);
+    isThere = false;
+  };
+}
+
+let tables = 0;
+
+function nft(command: string): void {
+  assertOwn();
+  execFileSync("nft", command.split(" "));
+}
+
+/** A small disk of the trial's own, in the suite's own mount namespace; its folder. */
+export function mountTmpfs(
+  trial: { folder: string; afterAll(undo: () => void): void },
+  size: string,
+): string {
+  assertOwn();
+  const folder = mkdtempSync(join(trial.folder, "disk-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", folder]);
+  trial.afterAll(() => execFileSync("umount", [folder]));
+  return folder;
+}
+
+/** Puts a process under a memory limit until the returned function is called; version 1 or 2 of cgroups. */
+export function limitMemory(pid: number, bytes: number): () => void {
+  assertOwn();
+  const isFirst = existsSync("/sys/fs/cgroup/memory");
+  const folder = `/sys/fs/cgroup/${isFirst ? "memory/" : ""}evener-faults-${process.pid}-${++tables}`;
+  mkdirSync(folder);
+  writeFileSync(`${folder}/${isFirst ? "memory.limit_in_bytes" : "memory.max"}`, String(bytes));
+  writeFileSync(`${folder}/cgroup.procs`, String(pid));
+  // A group can be removed when its processes are gone.
+  return () => {
+    try {
+      rmdirSync(folder);
+    } catch {
+      process.stderr.write(`faults: ${folder} is left over\n`);
+    }
+  };
+}
+
+function assertOwn(): void {
+  if (process.env.EVENER_FAULTS_NAMESPACE === undefined) throw new Error("no namespace of our own");
+}

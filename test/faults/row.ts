@@ -1,0 +1,12 @@
+import type { Trial } from "./trial.ts";
+
+/** One fault: what is done to Evener, and what must hold. */
+export interface Row {
+  /** Its number in the fault matrix, or a word for those that it does not have. */
+  readonly name: string;
+  readonly title: string;
+  /** Longer than a minute at full length: three runs are enough. */
+  readonly isLong?: boolean;
+  /** Throws what does not hold. The three promises are judged afterwards, whatever the row. */
+  run(trial: Trial): Promise<void>;
+}

@@ -1,0 +1,48 @@
+import { visit } from "../crowd.ts";
+import type { Row } from "../row.ts";
+import { quantileMs, type Trial } from "../trial.ts";
+
+/** Heads that drip in, and never end. */
+export const slowClients: Row = {
+  name: "slowloris",
+  title: "thousands of clients send their heads a byte at a time",
+  async run(trial) {
+    const backends = await trial.backends(5);
+    const limits = { header_timeout: trial.pick("1s", "10s") };
+    await trial.start(backends, {}, { limits });
+    const load = trial.load({ events: 10 });
+    load.start();
+    const beforeMs = await p99Ms(trial, trial.pick(1_000, 10_000));
+    const count = trial.pick(300, 4_000);
+    const crowd = Array.from({ length: count }, (_, i) => visit(trial.evener.port, i));
+    trial.after(() => crowd.forEach(({ socket }) => socket.destroy()));
+    for (const { socket } of crowd) socket.write("GET / HTTP/1.1\r\nhost: a\r\nx-slow: ");
+    let drips = 0;
+    const dripping = setInterval(() => {
+      drips++;
+      for (const { socket, isClosed } of crowd) if (!isClosed && !socket.writableEnded) socket.write("a");
+    }, 250);
+    trial.after(() => clearInterval(dripping));
+    const duringMs = await p99Ms(trial, trial.pick(1_000, 9_000));
+    await trial.until(() => crowd.every(({ isClosed }) => isClosed), "the end of all slow heads");
+    clearInterval(dripping);
+    const told = crowd.filter(({ text }) => text.startsWith("HTTP/1.1 408")).length;
+    trial.note("slow clients, told 408", `${count}, ${told}`);
+    trial.note("p99 before, during", `${beforeMs.toFixed(0)}, ${duringMs.toFixed(0)} ms`);
+    trial.expect(drips > 2 && told === count, `${told} of ${count} slow clients were told 408`);
+    trial.expectTime(duringMs < 2 * beforeMs, `p99 of the others went from ${beforeMs} to ${duringMs} ms`);
+    await load.stop();
+  },
+};
+
+/** p99 of the requests that are sent and answered in the next `ms`, streams left out. */
+export async function p99Ms(trial: Trial, ms: number): Promise<number> {
+  const fromMs = performance.now();
+  await trial.sleep(ms);
+  return quantileMs(
+    trial.ledger.filter(
+      ({ sentAtMs, ending, kind }) => sentAtMs >= fromMs && ending === "ok" && kind !== "sse",
+    ),
+    0.99,
+  );
+}
