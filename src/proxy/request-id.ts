@@ -5,6 +5,8 @@ import { Random } from "../core/kit/random.ts";
 /** Ids for requests and traces: unique, not secret. */
 export class RequestIds {
   readonly #prefix: string = randomBytes(6).toString("hex");
+  readonly #tracePrefix: string = randomBytes(8).toString("hex");
+  readonly #spanPrefix: string = randomBytes(4).toString("hex");
   readonly #random: Random = new Random(randomBytes(4).readUInt32LE(0));
   #count = 0;
 
@@ -12,22 +14,23 @@ export class RequestIds {
   requestId(given: string | null): string {
     if (given !== null && isHarmless(given)) return given;
     this.#count++;
-    return `${this.#prefix}-${this.#count.toString(36)}`;
+    return `${this.#prefix}-${this.#count}`;
   }
 
-  /** The given W3C trace context when it is valid, else a new one that is not sampled. */
+  /**
+   * The given W3C trace context when it is valid, else a new one that is not sampled: half of it is random for
+   * the process, the other half for the request.
+   */
   traceparent(given: string | null): string {
     if (given !== null && TRACEPARENT.test(given)) return given;
-    return `00-${this.#hex(4)}-${this.#hex(2)}-00`;
+    const trace = `${this.#tracePrefix}${this.#hex()}${this.#hex()}`;
+    return `00-${trace}-${this.#spanPrefix}${this.#hex()}-00`;
   }
 
-  #hex(words: number): string {
-    let text = "";
-    for (let i = 0; i < words; i++) {
-      const word = this.#random.uint32();
-      text += HEX[word >>> 24]! + HEX[(word >>> 16) & 255]! + HEX[(word >>> 8) & 255]! + HEX[word & 255]!;
-    }
-    return text;
+  /** 32 random bits. */
+  #hex(): string {
+    const word = this.#random.uint32();
+    return HEX[word >>> 24]! + HEX[(word >>> 16) & 255]! + HEX[(word >>> 8) & 255]! + HEX[word & 255]!;
   }
 }
 

@@ -42,9 +42,22 @@ export function switchText(head: ResponseHead, admission: Admission, record: Req
 /** What was decided about the request, for whoever looks at its answer. */
 function decisionLines(record: RequestRecord): string {
   if (record.backend === "") return "";
+  const isUsual = record.attempts === 1 && record.queueMs < 0 && record.why === "policy";
+  if (isUsual) return usualLines(record);
   const queueMs = record.queueMs < 0 ? 0 : Math.round(record.queueMs);
   const decision = `x-evener-backend: ${record.backend}\r\nx-evener-attempts: ${record.attempts}\r\n`;
   return `${decision}x-evener-queue-ms: ${queueMs}\r\nx-evener-reason: ${record.why}\r\n`;
+}
+
+/** Nearly always: the policy chose, at once. Made once for each backend that a client connection meets. */
+function usualLines(record: RequestRecord): string {
+  if (record.usualBackend !== record.backend) {
+    record.usualBackend = record.backend;
+    record.usualLines =
+      `x-evener-backend: ${record.backend}\r\nx-evener-attempts: 1\r\n` +
+      "x-evener-queue-ms: 0\r\nx-evener-reason: policy\r\n";
+  }
+  return record.usualLines;
 }
 
 /** The whole text of an answer of our own; `admission` null: before there was a route. */
