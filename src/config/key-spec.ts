@@ -1,8 +1,4 @@
-import type * as z from "zod";
-
 import type { KeySpec } from "./config.ts";
-import { scalar, Wrong, wrong } from "./scalars.ts";
-import { nearest } from "./suggest.ts";
 
 /**
  * Reads `cookie` (our own session cookie), `header:NAME`, `cookie:NAME`, `query:NAME`, `body:FIELD`, `path`
@@ -18,37 +14,7 @@ export function parseKeySpec(text: string): KeySpec | null {
   return { from, name: from === "header" ? name.toLowerCase() : name };
 }
 
-/** A session's key. */
-export function sessionKey(): z.ZodType<KeySpec> {
-  return scalar("key", { type: "string", pattern: `^cookie$|${PATTERN}` }, (value) => {
-    const key = typeof value === "string" ? parseKeySpec(value) : null;
-    return key ?? wrong(value, "a key", `cookie, ${FORMS}`, keyHint(value));
-  });
-}
-
-/** A policy's key: there is no session cookie to read; stays a text. */
-export function policyKey(): z.ZodType<string> {
-  return scalar("key", { type: "string", pattern: PATTERN }, (value) => {
-    const key = typeof value === "string" ? parseKeySpec(value) : null;
-    if (key?.from === "session_cookie") {
-      return new Wrong(`a policy has no session cookie; write cookie:NAME, or use "session: cookie"`);
-    }
-    return key === null ? wrong(value, "a key", FORMS, keyHint(value)) : (value as string);
-  });
-}
-
-const FORMS = "header:NAME, cookie:NAME, query:NAME, body:FIELD, path or client_ip";
 const NAMED = /^(header|cookie|query|body):([\w.!#$%&'*+^`|~-]{1,128})$/;
-const PATTERN = `^path$|^client_ip$|${NAMED.source}`;
 
-function keyHint(value: unknown): string | undefined {
-  if (typeof value !== "string") return undefined;
-  const colon = value.indexOf(":");
-  if (colon < 0) {
-    const word = nearest(value, ["cookie", "path", "client_ip"]);
-    return word === undefined ? undefined : `did you mean "${word}"?`;
-  }
-  const from = nearest(value.slice(0, colon), ["header", "cookie", "query", "body"]);
-  const name = value.slice(colon + 1).trim();
-  return from === undefined || name === "" ? undefined : `did you mean "${from}:${name}"?`;
-}
+/** What {@link parseKeySpec} reads, but for `cookie`. */
+export const KEY_PATTERN: string = `^path$|^client_ip$|${NAMED.source}`;

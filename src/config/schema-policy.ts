@@ -4,7 +4,7 @@ import { POLICIES } from "../core/policies/index.ts";
 import type { Field, FieldValue, PolicySpec } from "../core/policies/policy.ts";
 import { defaultOptions } from "../core/policies/policy.ts";
 import type { PolicyConfig } from "./config.ts";
-import { policyKey } from "./key-spec.ts";
+import { policyKey } from "./schema-key.ts";
 import { duration, formatDuration, number, text } from "./scalars.ts";
 
 /** `policy: NAME`, or `policy: { name: NAME, ...options }`; every policy of the menu is there by itself. */

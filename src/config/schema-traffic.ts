@@ -8,7 +8,7 @@ import type {
   SessionConfig,
   TimeoutsConfig,
 } from "./config.ts";
-import { sessionKey } from "./key-spec.ts";
+import { sessionKey } from "./schema-key.ts";
 import { duration, integer, number, offOr, percent, scalar, size, text, wrong } from "./scalars.ts";
 import { didYouMean } from "./suggest.ts";
 
