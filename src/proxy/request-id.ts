@@ -18,8 +18,8 @@ export class RequestIds {
   }
 
   /**
-   * The given W3C trace context when it is valid, else a new one that is not sampled: half of it is random for
-   * the process, the other half for the request.
+   * The given W3C trace context when it is valid, else a new one that is not sampled: half of it is random
+   * for the process, the other half for the request.
    */
   traceparent(given: string | null): string {
     if (given !== null && TRACEPARENT.test(given)) return given;
