@@ -3,6 +3,7 @@ import type { HealthDescription } from "../core/health/endpoint-health.ts";
 import type { Histogram } from "../core/kit/histogram.ts";
 import { type Ledger, UNLIMITED } from "../core/ledger.ts";
 import { labelText, MetricsText } from "./metrics-text.ts";
+import { writeNames } from "./name-metrics.ts";
 import type { AdminPool, AdminSource, BackendFigures } from "./source.ts";
 
 /**
@@ -13,6 +14,7 @@ export function metricsText(source: AdminSource, nowMs: number): string {
   const text = new MetricsText();
   const pools = source.pools();
   writeProcess(text, source);
+  writeNames(text, source.names());
   for (const metric of POOL_METRICS) writePoolMetric(text, metric, pools, nowMs);
   text.metric("evener_requests_total", "counter", "Requests by how they ended.");
   const { endReasons } = source.process();

@@ -11,6 +11,8 @@ export interface Config {
   readonly trustedProxies: readonly IpRange[];
   /** Which fields tell backends who asked. */
   readonly forwardedHeaders: "x_forwarded" | "forwarded" | "both" | "off";
+  /** DNS servers for the names of backends, `ADDRESS:PORT` each; none = those of the system. */
+  readonly resolvers: readonly string[];
   readonly threads: ThreadsConfig;
   readonly accessLog: AccessLogConfig;
   readonly logLevel: LogLevel;
@@ -106,6 +108,8 @@ export interface BackendConfig {
   readonly id: string;
   /** Without brackets. */
   readonly host: string;
+  /** The name that `host` is an address of; absent where `host` is what was written. */
+  readonly name?: string;
   readonly port: number;
   /** `http://host:port`, without a path. */
   readonly url: string;

@@ -57,6 +57,10 @@ export class FakeSource implements AdminSource {
     };
   }
 
+  names(): ReturnType<AdminSource["names"]> {
+    return [{ name: "llm.test", addresses: 2, ageMs: 1_500, failures: 4 }];
+  }
+
   isReady(): boolean {
     return this.ready;
   }
