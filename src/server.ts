@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { type Admin, startAdmin } from "./admin/admin.ts";
@@ -18,8 +17,10 @@ import { Fleet } from "./fleet.ts";
 import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
+import type { SessionDump } from "./planes/session-tables.ts";
 import { DataThreads } from "./planes/data-threads.ts";
 import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
+import { countThreads } from "./planes/thread-count.ts";
 import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
@@ -57,7 +58,7 @@ export class Server {
       onChange: () => void this.#inTurn(() => this.#renewAddresses()),
       onEvent: (kind, reason, evidence) => this.#noteName(kind, reason, evidence),
     });
-    const threads = countThreads(config.threads, log);
+    const threads = countThreads(config.threads, (facts, text) => log.warn(facts, text));
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
     const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
     const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym };
@@ -119,6 +120,16 @@ export class Server {
   /** What was counted of one pool's requests. */
   stats(pool: string): PoolStats {
     return this.#plane.stats(pool);
+  }
+
+  /** The learned sessions of all pools as plain data: for another process that takes over. */
+  exportSessions(): SessionDump {
+    return this.#plane.sessions.dump();
+  }
+
+  /** Takes over learned sessions, as far as pools of that name learn by the same cookie or header. */
+  importSessions(dump: SessionDump): Promise<void> {
+    return this.#plane.loadSessions(dump);
   }
 
   /** Client connections now. */
@@ -240,6 +251,7 @@ export class Server {
             policy,
             pool,
             stats: this.#plane.stats(pool.name),
+            sessions: this.#plane.sessions.figures(pool.name),
           };
         }),
       names: () => this.#names.figures(),
@@ -271,19 +283,3 @@ export class Server {
 }
 
 const TEND_EVERY_MS = 100;
-
-/** How many data threads there are to be. */
-function countThreads(wanted: Config["threads"], log: Logger): number {
-  const cores = availableParallelism();
-  const count = wanted === "auto" ? Math.min(Math.max(1, cores - 1), AUTO_THREADS_MAX) : wanted;
-  if (count <= 1 || REUSE_PORT_PLATFORMS.has(process.platform)) return count;
-  log.warn(
-    { wanted: count, platform: process.platform },
-    "this system does not spread connections over sockets that share a port: one data thread takes them all",
-  );
-  return 1;
-}
-
-const AUTO_THREADS_MAX = 8;
-/** Where SO_REUSEPORT spreads connections (Node's `reusePort`). */
-const REUSE_PORT_PLATFORMS: ReadonlySet<string> = new Set(["linux", "freebsd", "sunos", "aix"]);

@@ -4,6 +4,7 @@ import type { Histogram } from "../core/kit/histogram.ts";
 import { type Ledger, UNLIMITED } from "../core/ledger.ts";
 import { labelText, MetricsText } from "./metrics-text.ts";
 import { writeNames } from "./name-metrics.ts";
+import { writeSessions } from "./session-metrics.ts";
 import type { AdminPool, AdminSource, BackendFigures } from "./source.ts";
 
 /**
@@ -27,6 +28,7 @@ export function metricsText(source: AdminSource, nowMs: number): string {
   for (const { name, stats } of pools) {
     text.histogram(labelText("pool", name), stats.queueMs, SECONDS);
   }
+  writeSessions(text, pools);
   writeBackends(text, membersOf(pools));
   text.metric(
     "evener_series_omitted",

@@ -27,6 +27,17 @@ export interface AdminPool {
   readonly policy: string;
   readonly pool: Pool;
   readonly stats: PoolFigures;
+  /** null where no sessions are learned. */
+  readonly sessions: SessionFigures | null;
+}
+
+/** Sessions that were learned from answers of backends. */
+export interface SessionFigures {
+  /** Known now. */
+  readonly entries: number;
+  readonly learned: number;
+  /** Forgotten for want of room. */
+  readonly evicted: number;
 }
 
 /** What is known of a name of backends. */

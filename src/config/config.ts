@@ -177,10 +177,15 @@ export interface SlowdownConfig {
 /** What keeps a session on its backend. */
 export interface SessionConfig {
   readonly key: KeySpec;
-  /** Life of our own cookie; of no meaning for other keys. */
+  /** Life of our own cookie, or of a learned session that is not used; of no meaning for other keys. */
   readonly ttlMs: number;
   readonly cookieName: string;
   readonly whenFull: "spill" | "wait";
+  /**
+   * 0: the home of `key` is computed, or named by our own cookie. Else the backends say by their answers, in
+   * the header or cookie of `key`, which values are theirs; so many are remembered.
+   */
+  readonly learnedMax: number;
 }
 
 /** Where a key is read from. `session_cookie` is the signed cookie that Evener itself sets. */

@@ -34,7 +34,7 @@ export class FakeSource implements AdminSource {
       onEvent: (event) => this.events.append(event),
     });
     pool.update(ids.map((id) => endpointSpec(id)));
-    const it = { name, policy: "round_robin", pool, stats: new PoolStats() };
+    const it = { name, policy: "round_robin", pool, stats: new PoolStats(), sessions: null };
     this.list.push(it);
     return it;
   }

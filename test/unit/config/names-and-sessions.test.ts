@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { byAddress, namesOf } from "../../../src/config/by-address.ts";
-import type { Config } from "../../../src/config/config.ts";
+import type { Config, SessionConfig } from "../../../src/config/config.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { ConfigError } from "../../../src/config/problem.ts";
 
@@ -20,6 +20,10 @@ function problemsOf(text: string): string[] {
     });
   }
   return [];
+}
+
+function sessionOf(written: string): SessionConfig | null {
+  return load(`listen: 1\npools: { a: { backends: [a:1], session: ${written} } }`).pools[0]!.session;
 }
 
 test("the addresses of DNS servers, with and without port", () => {
@@ -40,6 +44,57 @@ test("the addresses of DNS servers, with and without port", () => {
         "write 10.0.0.2, 10.0.0.2:5353 or [fd00::2]:53",
     );
   }
+});
+
+test("a session is by key or learned, with defaults", () => {
+  const cookie = { from: "session_cookie" };
+  const rest = { ttlMs: 3_600_000, cookieName: "evener_session", whenFull: "spill" };
+  assert.deepEqual(sessionOf("cookie"), { key: cookie, ...rest, learnedMax: 0 });
+  assert.deepEqual(sessionOf("{ key: cookie, ttl: 2h }"), {
+    key: cookie,
+    ...rest,
+    ttlMs: 7_200_000,
+    learnedMax: 0,
+  });
+  const learned = { key: { from: "cookie", name: "JSESSIONID" }, ...rest, learnedMax: 100_000 };
+  assert.deepEqual(sessionOf("{ learn: 'cookie:JSESSIONID' }"), learned);
+  assert.deepEqual(sessionOf("{ learn: 'header:X-Session', ttl: 5m, max: 7, when_full: wait }"), {
+    key: { from: "header", name: "x-session" },
+    ttlMs: 300_000,
+    cookieName: "evener_session",
+    whenFull: "wait",
+    learnedMax: 7,
+  });
+});
+
+test("a session that makes no sense is refused, with what to write", () => {
+  const text = (session: string): string =>
+    `listen: 1\npools:\n  a:\n    backends: [a:1]\n    session: ${session}\n`;
+  const at = "pools.a.session";
+  const cases: readonly [string, string][] = [
+    ["{}", `5:14 ${at}.key: is missing; write "key: cookie" or "learn: cookie:NAME"`],
+    [`{ key: cookie, learn: "cookie:A" }`, `5:29 ${at}.learn: stands in place of "key"; remove one of them`],
+    [
+      `{ key: cookie, max: 5 }`,
+      `5:29 ${at}.max: has no meaning for this key; remove it or write "learn: cookie:NAME"`,
+    ],
+    [
+      `{ learn: "cookie:A", cookie_name: b }`,
+      `5:35 ${at}.cookie_name: has no meaning for this key; remove it or write "key: cookie"`,
+    ],
+    [`{ learn: cookie }`, `5:23 ${at}.learn: expected the name of a cookie; write cookie:NAME`],
+    [
+      `{ learn: "query:a" }`,
+      `5:23 ${at}.learn: expected what backends set, found "query:a"; write cookie:NAME or header:NAME`,
+    ],
+    [
+      `{ learn: "coockie:a" }`,
+      `5:23 ${at}.learn: expected what backends set, found "coockie:a"; write cookie:NAME or header:NAME ` +
+        `(did you mean "cookie:a"?)`,
+    ],
+    [`{ learn: "cookie:A", max: 0 }`, `5:40 ${at}.max: 0 is too little; write 1 to 1000000`],
+  ];
+  for (const [session, problem] of cases) assert.deepEqual(problemsOf(text(session)), [problem], session);
 });
 
 test("a backend by name is one for each address, and keeps all else that is written", () => {
