@@ -169,7 +169,10 @@ function toSpec(backend: BackendConfig): ReturnType<typeof endpointSpec> {
   return endpointSpec(`${host}:${backend.port}`, { id, weight, limit, priority, labels });
 }
 
-function toProbe({ id, host, port, headers }: BackendConfig, { proxyProtocol }: PoolConfig): ProbeTarget {
+function toProbe(backend: BackendConfig, { proxyProtocol }: PoolConfig): ProbeTarget {
+  const { id, host, name, port } = backend;
+  // A server that is found by a name may go by it.
+  const headers = name === undefined ? backend.headers : { host: `${name}:${port}`, ...backend.headers };
   // A probe comes from ourselves, and says so.
   return { id, host, port, headers, preface: proxyProtocol === null ? "" : proxyHeader(proxyProtocol, null) };
 }

@@ -1,21 +1,26 @@
 import { randomBytes } from "node:crypto";
-import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { type Admin, startAdmin } from "./admin/admin.ts";
 import { EventLog } from "./admin/event-log.ts";
 import type { AdminSource } from "./admin/source.ts";
+import { byAddress, namesOf } from "./config/by-address.ts";
 import type { Config } from "./config/config.ts";
 import { type ConfigDiff, diffConfigs, keepUntilRestart } from "./config/diff.ts";
 import type { PoolEvent } from "./core/events.ts";
 import type { Clock } from "./core/kit/clock.ts";
 import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
+import { DnsSource } from "./discovery/dns.ts";
+import { type NameEventKind, Names } from "./discovery/names.ts";
 import { Fleet } from "./fleet.ts";
 import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
+import type { SessionDump } from "./planes/session-tables.ts";
 import { DataThreads } from "./planes/data-threads.ts";
 import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
+import { countThreads } from "./planes/thread-count.ts";
 import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
@@ -28,6 +33,11 @@ export class Server {
   readonly events: EventLog = new EventLog();
   readonly fleet: Fleet;
   readonly #plane: Plane;
+  readonly #names: Names;
+  /** Which {@link Names.version} the plane goes by. */
+  #namesVersion = 0;
+  /** Changes are made one after the other. */
+  #lastChange: Promise<unknown> = Promise.resolve();
   readonly #tending: NodeJS.Timeout;
   readonly #startedAtWallMs: number = Date.now();
   #config: Config;
@@ -40,7 +50,15 @@ export class Server {
     this.#log = log;
     const random = new Random(randomBytes(4).readUInt32LE(0));
     const onEvent = (event: PoolEvent): void => this.#noteEvent(event);
-    const threads = countThreads(config.threads, log);
+    this.#names = new Names({
+      clock: this.#clock,
+      random: random.split(4),
+      sourceOf: (servers) => new DnsSource(servers),
+      pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
+      onChange: () => void this.#inTurn(() => this.#renewAddresses()),
+      onEvent: (kind, reason, evidence) => this.#noteName(kind, reason, evidence),
+    });
+    const threads = countThreads(config.threads, (facts, text) => log.warn(facts, text));
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
     const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
     const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym };
@@ -72,7 +90,8 @@ export class Server {
   static async start(config: Config, log: Logger): Promise<Server> {
     const server = new Server(config, log);
     try {
-      await server.#apply(config);
+      await server.#names.follow(namesOf(config), config.resolvers);
+      await server.#inTurn(() => server.#apply(config));
       await server.#plane.listen(config.listeners);
       await server.#startAdmin(config);
     } catch (error) {
@@ -103,6 +122,16 @@ export class Server {
     return this.#plane.stats(pool);
   }
 
+  /** The learned sessions of all pools as plain data: for another process that takes over. */
+  exportSessions(): SessionDump {
+    return this.#plane.sessions.dump();
+  }
+
+  /** Takes over learned sessions, as far as pools of that name learn by the same cookie or header. */
+  importSessions(dump: SessionDump): Promise<void> {
+    return this.#plane.loadSessions(dump);
+  }
+
   /** Client connections now. */
   get connections(): number {
     return this.counts().clientConnections;
@@ -119,15 +148,8 @@ export class Server {
    * that can not be opened) and keeps the one before then. Returns what has changed, and what of it needs a
    * restart.
    */
-  async reload(config: Config): Promise<ConfigDiff> {
-    const before = this.#config;
-    await this.#plane.listen([...before.listeners, ...config.listeners]);
-    await this.#apply(config);
-    await this.#plane.listen(config.listeners);
-    // Only where the file says something else: whoever made the log may have given it a level of its own.
-    if (config.logLevel !== before.logLevel) this.#log.level = config.logLevel;
-    this.#config = keepUntilRestart(before, config);
-    return diffConfigs(before, config);
+  reload(config: Config): Promise<ConfigDiff> {
+    return this.#inTurn(() => this.#reload(config));
   }
 
   reopenLogs(): void {
@@ -141,6 +163,7 @@ export class Server {
   async stop(timeoutMs: number): Promise<boolean> {
     this.#isReady = false;
     this.#isDraining = true;
+    this.#names.close();
     const wasClean = await this.#plane.drain(timeoutMs);
     await this.#admin?.close();
     this.fleet.close();
@@ -150,7 +173,41 @@ export class Server {
     return wasClean;
   }
 
-  async #apply(config: Config): Promise<void> {
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#lastChange.then(change);
+    this.#lastChange = done.catch(() => {});
+    return done;
+  }
+
+  async #reload(config: Config): Promise<ConfigDiff> {
+    const before = this.#config;
+    await this.#plane.listen([...before.listeners, ...config.listeners]);
+    try {
+      await this.#names.follow([...namesOf(before), ...namesOf(config)], config.resolvers);
+      await this.#apply(config);
+      await this.#plane.listen(config.listeners);
+      // Only where the file says something else: whoever made the log may have given it a level of its own.
+      if (config.logLevel !== before.logLevel) this.#log.level = config.logLevel;
+      this.#config = keepUntilRestart(before, config);
+    } finally {
+      await this.#names.follow(namesOf(this.#config), this.#config.resolvers);
+    }
+    return diffConfigs(before, config);
+  }
+
+  /** Names stand for other addresses: the configuration is carried out once more, with these. */
+  async #renewAddresses(): Promise<void> {
+    if (this.#isDraining || this.#namesVersion === this.#names.version) return;
+    try {
+      await this.#apply(this.#config);
+    } catch (error) {
+      this.#log.error({ problem: (error as Error).message }, "new addresses of names are not used");
+    }
+  }
+
+  async #apply(written: Config): Promise<void> {
+    this.#namesVersion = this.#names.version;
+    const config = byAddress(written, (name) => this.#names.addressesOf(name));
     const sessionKeys = config.sessionKeys.length > 0 ? config.sessionKeys : this.#ownSessionKeys(config);
     const pools = this.fleet.apply(config.pools);
     await this.#plane.apply({ config, sessionKeys, pools, update: (pool) => this.fleet.update(pool) });
@@ -189,14 +246,25 @@ export class Server {
       pools: () =>
         this.fleet.list().map(({ pool, policy }) => {
           pool.ledger.refresh(pool.members.slots);
-          return { name: pool.name, policy, pool, stats: this.#plane.stats(pool.name) };
+          return {
+            name: pool.name,
+            policy,
+            pool,
+            stats: this.#plane.stats(pool.name),
+            sessions: this.#plane.sessions.figures(pool.name),
+          };
         }),
+      names: () => this.#names.figures(),
       process: () => ({
         ...this.#plane.counts(),
         startedAtWallMs: this.#startedAtWallMs,
         endReasons: END_REASONS,
       }),
     };
+  }
+
+  #noteName(kind: NameEventKind, reason: string, evidence: string): void {
+    this.#noteEvent({ atMs: this.#clock.nowMs(), pool: "", endpoint: null, kind, reason, evidence });
   }
 
   #noteDeath(reason: string, evidence: string): void {
@@ -215,19 +283,3 @@ export class Server {
 }
 
 const TEND_EVERY_MS = 100;
-
-/** How many data threads there are to be. */
-function countThreads(wanted: Config["threads"], log: Logger): number {
-  const cores = availableParallelism();
-  const count = wanted === "auto" ? Math.min(Math.max(1, cores - 1), AUTO_THREADS_MAX) : wanted;
-  if (count <= 1 || REUSE_PORT_PLATFORMS.has(process.platform)) return count;
-  log.warn(
-    { wanted: count, platform: process.platform },
-    "this system does not spread connections over sockets that share a port: one data thread takes them all",
-  );
-  return 1;
-}
-
-const AUTO_THREADS_MAX = 8;
-/** Where SO_REUSEPORT spreads connections (Node's `reusePort`). */
-const REUSE_PORT_PLATFORMS: ReadonlySet<string> = new Set(["linux", "freebsd", "sunos", "aix"]);

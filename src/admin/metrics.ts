@@ -3,6 +3,8 @@ import type { HealthDescription } from "../core/health/endpoint-health.ts";
 import type { Histogram } from "../core/kit/histogram.ts";
 import { type Ledger, UNLIMITED } from "../core/ledger.ts";
 import { labelText, MetricsText } from "./metrics-text.ts";
+import { writeNames } from "./name-metrics.ts";
+import { writeSessions } from "./session-metrics.ts";
 import type { AdminPool, AdminSource, BackendFigures } from "./source.ts";
 
 /**
@@ -13,6 +15,7 @@ export function metricsText(source: AdminSource, nowMs: number): string {
   const text = new MetricsText();
   const pools = source.pools();
   writeProcess(text, source);
+  writeNames(text, source.names());
   for (const metric of POOL_METRICS) writePoolMetric(text, metric, pools, nowMs);
   text.metric("evener_requests_total", "counter", "Requests by how they ended.");
   const { endReasons } = source.process();
@@ -25,6 +28,7 @@ export function metricsText(source: AdminSource, nowMs: number): string {
   for (const { name, stats } of pools) {
     text.histogram(labelText("pool", name), stats.queueMs, SECONDS);
   }
+  writeSessions(text, pools);
   writeBackends(text, membersOf(pools));
   text.metric(
     "evener_series_omitted",

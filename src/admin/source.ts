@@ -12,6 +12,8 @@ export interface AdminSource {
   /** In the order in which they are shown; names are unique. */
   pools(): readonly AdminPool[];
   process(): ProcessFigures;
+  /** The names of backends. */
+  names(): readonly NameFigures[];
   /** Evener takes requests: everything has started and no stop was asked for. */
   isReady(): boolean;
   /** The clock of the pools, milliseconds; absent: `performance.now()`. */
@@ -25,6 +27,27 @@ export interface AdminPool {
   readonly policy: string;
   readonly pool: Pool;
   readonly stats: PoolFigures;
+  /** null where no sessions are learned. */
+  readonly sessions: SessionFigures | null;
+}
+
+/** Sessions that were learned from answers of backends. */
+export interface SessionFigures {
+  /** Known now. */
+  readonly entries: number;
+  readonly learned: number;
+  /** Forgotten for want of room. */
+  readonly evicted: number;
+}
+
+/** What is known of a name of backends. */
+export interface NameFigures {
+  readonly name: string;
+  readonly addresses: number;
+  /** Of the last good answer; Infinity before the first. */
+  readonly ageMs: number;
+  /** Questions without a good answer. */
+  readonly failures: number;
 }
 
 /** Counts of one pool's requests. */

@@ -11,6 +11,8 @@ export interface Config {
   readonly trustedProxies: readonly IpRange[];
   /** Which fields tell backends who asked. */
   readonly forwardedHeaders: "x_forwarded" | "forwarded" | "both" | "off";
+  /** DNS servers for the names of backends, `ADDRESS:PORT` each; none = those of the system. */
+  readonly resolvers: readonly string[];
   readonly threads: ThreadsConfig;
   readonly accessLog: AccessLogConfig;
   readonly logLevel: LogLevel;
@@ -106,6 +108,8 @@ export interface BackendConfig {
   readonly id: string;
   /** Without brackets. */
   readonly host: string;
+  /** The name that `host` is an address of; absent where `host` is what was written. */
+  readonly name?: string;
   readonly port: number;
   /** `http://host:port`, without a path. */
   readonly url: string;
@@ -173,10 +177,15 @@ export interface SlowdownConfig {
 /** What keeps a session on its backend. */
 export interface SessionConfig {
   readonly key: KeySpec;
-  /** Life of our own cookie; of no meaning for other keys. */
+  /** Life of our own cookie, or of a learned session that is not used; of no meaning for other keys. */
   readonly ttlMs: number;
   readonly cookieName: string;
   readonly whenFull: "spill" | "wait";
+  /**
+   * 0: the home of `key` is computed, or named by our own cookie. Else the backends say by their answers, in
+   * the header or cookie of `key`, which values are theirs; so many are remembered.
+   */
+  readonly learnedMax: number;
 }
 
 /** Where a key is read from. `session_cookie` is the signed cookie that Evener itself sets. */

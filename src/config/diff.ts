@@ -71,6 +71,7 @@ const EFFECTS: Readonly<Record<Exclude<keyof Config, "pools">, Effect>> = {
   },
   trustedProxies: { key: "trusted_proxies", isAtRestart: false },
   forwardedHeaders: { key: "forwarded_headers", isAtRestart: false },
+  resolvers: { key: "resolvers", isAtRestart: false },
   drainTimeoutMs: { key: "drain", isAtRestart: false },
   logLevel: { key: "log", isAtRestart: false },
   sessionKeys: { key: "session_keys", isAtRestart: false },

@@ -21,6 +21,7 @@ export function expand(file: ConfigFile, directory: string): Config {
     listeners: file.listeners?.map(toListener) ?? [{ ...file.listen!, proxyProtocol: false }],
     trustedProxies: file.trusted_proxies,
     forwardedHeaders: file.forwarded_headers,
+    resolvers: file.resolvers,
     threads: file.threads,
     accessLog:
       file.access_log.kind === "file"

@@ -16,5 +16,7 @@ export function parseKeySpec(text: string): KeySpec | null {
 
 const NAMED = /^(header|cookie|query|body):([\w.!#$%&'*+^`|~-]{1,128})$/;
 
+/** `SOURCE:NAME`. */
+export const NAMED_PATTERN: string = NAMED.source;
 /** What {@link parseKeySpec} reads, but for `cookie`. */
 export const KEY_PATTERN: string = `^path$|^client_ip$|${NAMED.source}`;

@@ -1,7 +1,7 @@
 import type * as z from "zod";
 
 import type { KeySpec } from "./config.ts";
-import { KEY_PATTERN, parseKeySpec } from "./key-spec.ts";
+import { KEY_PATTERN, NAMED_PATTERN, parseKeySpec } from "./key-spec.ts";
 import { scalar, Wrong, wrong } from "./scalars.ts";
 import { nearest } from "./suggest.ts";
 
@@ -10,6 +10,17 @@ export function sessionKey(): z.ZodType<KeySpec> {
   return scalar("key", { type: "string", pattern: `^cookie$|${KEY_PATTERN}` }, (value) => {
     const key = typeof value === "string" ? parseKeySpec(value) : null;
     return key ?? wrong(value, "a key", `cookie, ${FORMS}`, keyHint(value));
+  });
+}
+
+/** Where backends name sessions in their answers, and clients in their requests. */
+export function learnKey(): z.ZodType<KeySpec> {
+  const pattern = NAMED_PATTERN.replace("header|cookie|query|body", "header|cookie");
+  return scalar("key", { type: "string", pattern }, (value) => {
+    const key = typeof value === "string" ? parseKeySpec(value) : null;
+    if (key?.from === "header" || key?.from === "cookie") return key;
+    if (value === "cookie") return new Wrong(`expected the name of a cookie; write cookie:NAME`);
+    return wrong(value, "what backends set", "cookie:NAME or header:NAME", keyHint(value, LEARNED));
   });
 }
 
@@ -24,16 +35,18 @@ export function policyKey(): z.ZodType<string> {
   });
 }
 
+const NAMED_SOURCES = ["header", "cookie", "query", "body"];
+const LEARNED = ["header", "cookie"];
 const FORMS = "header:NAME, cookie:NAME, query:NAME, body:FIELD, path or client_ip";
 
-function keyHint(value: unknown): string | undefined {
+function keyHint(value: unknown, sources: readonly string[] = NAMED_SOURCES): string | undefined {
   if (typeof value !== "string") return undefined;
   const colon = value.indexOf(":");
   if (colon < 0) {
     const word = nearest(value, ["cookie", "path", "client_ip"]);
     return word === undefined ? undefined : `did you mean "${word}"?`;
   }
-  const from = nearest(value.slice(0, colon), ["header", "cookie", "query", "body"]);
+  const from = nearest(value.slice(0, colon), sources);
   const name = value.slice(colon + 1).trim();
   return from === undefined || name === "" ? undefined : `did you mean "${from}:${name}"?`;
 }

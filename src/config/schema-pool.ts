@@ -5,13 +5,8 @@ import { duration, offOr } from "./scalars.ts";
 import { backendList } from "./schema-backend.ts";
 import { agentCheckSchema, healthSchema, outlierSchema, slowdownSchema } from "./schema-health.ts";
 import { policySchema } from "./schema-policy.ts";
-import {
-  connectionsSchema,
-  queueSchema,
-  retrySchema,
-  sessionSchema,
-  timeoutsSchema,
-} from "./schema-traffic.ts";
+import { sessionSchema } from "./schema-session.ts";
+import { connectionsSchema, queueSchema, retrySchema, timeoutsSchema } from "./schema-traffic.ts";
 
 /** One pool without its name, which is its key in `pools`. */
 export const poolSchema: z.ZodType<UnnamedPool> = z

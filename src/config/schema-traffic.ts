@@ -5,62 +5,12 @@ import type {
   QueueConfig,
   RetryConditionsConfig,
   RetryConfig,
-  SessionConfig,
   TimeoutsConfig,
 } from "./config.ts";
-import { sessionKey } from "./schema-key.ts";
-import { duration, integer, number, offOr, percent, scalar, size, text, wrong } from "./scalars.ts";
+import { duration, integer, number, offOr, percent, scalar, size, wrong } from "./scalars.ts";
 import { didYouMean } from "./suggest.ts";
 
 const CONDITIONS = ["connect_failure", "reset", "first_byte_timeout", "http_5xx"] as const;
-const COOKIE_NAME = /^[\w!#$%&'*+^`|~.-]{1,64}$/;
-const SESSION_DEFAULTS = { ttl: 3_600_000, cookieName: "evener_session", whenFull: "spill" } as const;
-
-/** Which requests belong together and go to one backend. */
-export const sessionSchema: z.ZodType<SessionConfig | null> = offOr(
-  z.union([
-    sessionKey().transform((key): SessionConfig => {
-      const { ttl: ttlMs, cookieName, whenFull } = SESSION_DEFAULTS;
-      return { key, ttlMs, cookieName, whenFull };
-    }),
-    z
-      .strictObject({
-        key: sessionKey().describe(
-          "`cookie` (Evener's own, signed), `header:NAME`, `cookie:NAME`, `query:NAME`, " +
-            "`body:FIELD`, `path` or `client_ip`",
-        ),
-        ttl: duration(1000, 31_536_000_000)
-          .optional()
-          .describe("life of the cookie, `1h` if nothing is written; only with `key: cookie`"),
-        cookie_name: text("text", {
-          what: "a cookie's name",
-          example: "evener_session",
-          pattern: COOKIE_NAME,
-        })
-          .optional()
-          .describe("name of the cookie, `evener_session` if nothing is written; only with `key: cookie`"),
-        when_full: z
-          .enum(["spill", "wait"])
-          .prefault(SESSION_DEFAULTS.whenFull)
-          .describe(
-            "its backend is at its limit: `spill` to another for this request, or `wait` in the queue",
-          ),
-      })
-      .transform((written, context): SessionConfig => {
-        for (const name of ["ttl", "cookie_name"] as const) {
-          if (written[name] === undefined || written.key.from === "session_cookie") continue;
-          const message = `has no meaning for this key; remove it or write "key: cookie"`;
-          context.addIssue({ code: "custom", path: [name], message, params: { at: "key" } });
-        }
-        return {
-          key: written.key,
-          ttlMs: written.ttl ?? SESSION_DEFAULTS.ttl,
-          cookieName: written.cookie_name ?? SESSION_DEFAULTS.cookieName,
-          whenFull: written.when_full,
-        };
-      }),
-  ]),
-);
 
 /** Where requests wait when every backend is at its limit. */
 export const queueSchema: z.ZodType<QueueConfig | null> = offOr(

@@ -4,6 +4,7 @@ import type { IpRange } from "../core/kit/ip-address.ts";
 import { ADMIN_BIND, bind, ipRange, isLoopback } from "./address.ts";
 import type { AdminConfig, BindConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
 import { named } from "./maps.ts";
+import { resolverList } from "./resolvers.ts";
 import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong, yesOrNo } from "./scalars.ts";
 import { backendList } from "./schema-backend.ts";
 import { poolSchema } from "./schema-pool.ts";
@@ -90,6 +91,9 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .enum(["x_forwarded", "forwarded", "both", "off"])
     .prefault("x_forwarded")
     .describe("which headers tell backends who asked: `X-Forwarded-...`, `Forwarded` (RFC 7239), both, none"),
+  resolvers: resolverList()
+    .prefault([])
+    .describe("DNS servers that are asked for the names of backends; without them those of the system"),
   threads: threads()
     .prefault("auto")
     .describe(
@@ -146,6 +150,7 @@ export interface ConfigFile {
   listeners?: ListenerWritten[] | undefined;
   trusted_proxies: IpRange[];
   forwarded_headers: "x_forwarded" | "forwarded" | "both" | "off";
+  resolvers: string[];
   threads: ThreadsConfig;
   access_log: AccessLogWritten;
   log: { level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" };

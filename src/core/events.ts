@@ -28,6 +28,10 @@ export type PoolEventKind =
   | "agent"
   /** A data thread had a bug of ours; its requests ended with it. */
   | "thread_died"
+  /** A name of backends stands for other addresses, or for the same ones after a failure. */
+  | "resolved"
+  /** It could not be found out what a name of backends stands for; the last answer is kept. */
+  | "unresolved"
   | "panic_on"
   | "panic_off";
 

@@ -80,10 +80,9 @@ export class Ledger {
   readonly #own: ThreadColumns;
   #lateSettles = 0;
   #free: number[] = [];
-  /** Slots whose endpoint is gone while its last requests still run, oldest first. */
-  #retiring: number[] = [];
-  /** Slots of endpoints that are gone, but some thread may not know it yet. */
+  /** Slots whose endpoint is gone: a thread may not know it yet; its last requests run (oldest first). */
   #leaving: number[] = [];
+  #retiring: number[] = [];
 
   /**
    * `slotsMax`: endpoints of all pools together, 1..65536. `shared`: over a SharedArrayBuffer. `threads`: how
@@ -167,12 +166,14 @@ export class Ledger {
    * left.
    */
   retire(slot: number): void {
-    this.state[slot] = STATE.absent;
-    (this.isShared ? this.#leaving : this.#retiring).push(slot);
+    this.#leaving.push(slot);
+    // Threads that do not know yet who has come go on with who has left: better than with nobody.
+    if (!this.isShared) this.allKnowWhoLeft();
   }
 
   /** Every thread knows by now who has left: nobody will book there any more. */
   allKnowWhoLeft(): void {
+    for (const slot of this.#leaving) this.state[slot] = STATE.absent;
     this.#retiring.push(...this.#leaving.splice(0));
   }
 

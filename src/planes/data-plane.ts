@@ -15,11 +15,13 @@ import { RequestIds } from "../proxy/request-id.ts";
 import { compileRoutes } from "../proxy/route.ts";
 import { RouteTable } from "../proxy/route-table.ts";
 import type { PlaneCounts } from "./plane.ts";
+import { type SessionNews, SessionTables } from "./session-tables.ts";
 import { Traffic } from "./traffic.ts";
 
 /** All that carries requests in one thread: listeners, routes, the traffic of each pool, the access log. */
 export class DataPlane {
   readonly proxy: Proxy;
+  readonly sessions: SessionTables;
   readonly #kit: DataPlaneKit;
   readonly #accessLog: AccessLog;
   readonly #traffic: Map<string, Traffic> = new Map();
@@ -29,6 +31,7 @@ export class DataPlane {
   constructor(config: Config, kit: DataPlaneKit) {
     const { clock, random, deadlines, pseudonym } = kit;
     this.#kit = kit;
+    this.sessions = new SessionTables(clock, kit.onSessionNews ?? null);
     this.#accessLog = new AccessLog(config.accessLog, kit.writeStdout);
     const counts = { answeredLocally: 0, unrouted: 0, malformed: 0, refusedPrefaces: 0 };
     const plan = { routes: new RouteTable([]) };
@@ -56,6 +59,7 @@ export class DataPlane {
   ): void {
     const names = new Set(config.pools.map(({ name }) => name));
     const pools = new Map<string, PoolTraffic>();
+    this.sessions.configure(config.pools);
     for (const pool of config.pools) {
       const desk = deskOf(pool.name);
       let traffic = this.#traffic.get(pool.name);
@@ -65,7 +69,7 @@ export class DataPlane {
       }
       traffic.prepare(pool);
       update(pool.name);
-      pools.set(pool.name, traffic.apply(pool, sessionKeys));
+      pools.set(pool.name, traffic.apply(pool, sessionKeys, this.sessions.of(pool.name)));
     }
     this.proxy.apply(planOf(config, pools, this.#kit), settingsOf(config, this.#kit));
     for (const [name, traffic] of this.#traffic) {
@@ -115,6 +119,8 @@ export interface DataPlaneKit {
   readonly threads: number;
   /** A connection was closed for its PROXY header; told now and then. */
   readonly onPrefaceRefused: (address: string, reason: string) => void;
+  /** Who tells other threads what was learned of sessions; absent: there are none. */
+  readonly onSessionNews?: (news: SessionNews) => void;
   /** Where lines for the standard output go; absent: there. */
   readonly writeStdout?: LogWriter;
 }

@@ -19,7 +19,9 @@ import { EvenerError } from "../errors.ts";
 import { Deadlines } from "../http1/deadlines.ts";
 import { DataPlane } from "./data-plane.ts";
 import { deskOptions } from "./desk-options.ts";
-import type { NumberedRequest, ThreadMessage, ThreadPlan, ThreadRequest, ThreadSetup } from "./messages.ts";
+import type { SessionNews } from "./session-tables.ts";
+import { SessionMail } from "./session-mail.ts";
+import type { ThreadMessage, ThreadNote, ThreadPlan, ThreadRequest, ThreadSetup } from "./messages.ts";
 
 class DataThread {
   readonly #setup: ThreadSetup;
@@ -31,6 +33,7 @@ class DataThread {
   readonly #deadlines: Deadlines = new Deadlines();
   readonly #plane: DataPlane;
   readonly #desks: Map<string, ThreadDesk> = new Map();
+  readonly #mail: SessionMail = new SessionMail((news) => say({ kind: "sessions", news }));
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
@@ -47,8 +50,10 @@ class DataThread {
       threads: setup.threads,
       writeStdout,
       onPrefaceRefused: (address, reason) => say({ kind: "refused", address, reason }),
+      onSessionNews: (news) => this.#mail.post(news),
     });
     this.#apply(setup.plan);
+    this.#plane.sessions.load(setup.sessions);
     setInterval(() => this.#tend(), TEND_MS);
     setInterval(() => this.#tell(), TELL_MS);
     void this.#answerBell();
@@ -65,10 +70,18 @@ class DataThread {
         return this.#plane.proxy.drain(request.timeoutMs);
       case "reopenLogs":
         return this.#plane.reopenLogs();
+      case "loadSessions":
+        return this.#plane.sessions.load(request.dump);
       case "close":
         await this.#plane.close();
+        this.#mail.flush();
         return this.#tell();
     }
+  }
+
+  /** What other threads have learned. */
+  hear(news: readonly SessionNews[]): void {
+    this.#plane.sessions.hear(news);
   }
 
   #apply({ config, sessionKeys, pools }: ThreadPlan): void {
@@ -192,8 +205,9 @@ const TEND_MS = 100;
 const TELL_MS = 500;
 
 const thread = new DataThread(workerData as ThreadSetup);
-parentPort!.on("message", (message: NumberedRequest | "logged") => {
+parentPort!.on("message", (message: ThreadNote) => {
   if (message === "logged") return waiting.shift()?.();
+  if (!("number" in message)) return thread.hear(message);
   const { number, request } = message;
   void thread.do(request).then(
     (value) => say({ kind: "done", number, value }),

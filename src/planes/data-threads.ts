@@ -12,6 +12,7 @@ import { PoolStats } from "../proxy/pool-stats.ts";
 import { probePort } from "../proxy/proxy.ts";
 import type { ThreadPlan } from "./messages.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
+import { type SessionDump, type SessionNews, SessionTables } from "./session-tables.ts";
 import { ThreadHandle } from "./thread-handle.ts";
 
 /**
@@ -29,6 +30,7 @@ export class DataThreads implements Plane {
   /** Figures of threads that are dead. */
   readonly #past: Map<string, PoolStats> = new Map();
   readonly #pastCounts: PlaneCounts[] = [];
+  readonly sessions: SessionTables;
   #pools: ReadonlyMap<string, Pool> = new Map();
   #plan: ThreadPlan | null = null;
   #binds: readonly ListenerConfig[] = [];
@@ -40,6 +42,7 @@ export class DataThreads implements Plane {
 
   constructor(kit: DataThreadsKit) {
     this.#kit = kit;
+    this.sessions = new SessionTables(kit.clock, null);
     this.#bellsMemory = Doorbells.memory(kit.count + 1);
     this.#bells = new Doorbells(this.#bellsMemory);
     this.#draining = setInterval(() => this.#drainReports(), DRAIN_MS);
@@ -63,6 +66,7 @@ export class DataThreads implements Plane {
   async apply({ config, sessionKeys, pools, update }: PlaneChange): Promise<void> {
     for (const name of pools.keys()) update(name);
     this.#pools = pools;
+    this.sessions.configure(config.pools);
     this.#noteScarcity();
     this.#plan = {
       config,
@@ -128,6 +132,11 @@ export class DataThreads implements Plane {
     };
   }
 
+  async loadSessions(dump: SessionDump): Promise<void> {
+    this.sessions.load(dump);
+    await this.#all((thread) => thread.ask({ do: "loadSessions", dump }));
+  }
+
   stats(pool: string): PoolStats {
     const sum = new PoolStats();
     const nowMs = this.#kit.clock.nowMs();
@@ -141,16 +150,23 @@ export class DataThreads implements Plane {
   }
 
   #start(number: number): ThreadHandle {
-    const { count, ledger, pseudonym } = this.#kit;
+    const { count: threads, ledger, pseudonym } = this.#kit;
+    const sessions = this.sessions.dump();
     return new ThreadHandle(
-      { number, threads: count, ledger: ledger.storage, bells: this.#bellsMemory, pseudonym },
+      { number, threads, ledger: ledger.storage, bells: this.#bellsMemory, pseudonym, sessions },
       this.#plan!,
       {
         died: (thread, reason) => this.#bury(thread, reason),
+        learned: (thread, news) => this.#passOn(thread, news),
         refused: this.#kit.onPrefaceRefused,
         wrote: (bytes, done) => write(STDOUT, bytes, done),
       },
     );
+  }
+
+  #passOn(from: ThreadHandle, news: readonly SessionNews[]): void {
+    this.sessions.hear(news);
+    for (const thread of this.#threads) if (thread !== null && thread !== from) thread.tell(news);
   }
 
   /** All threads that live; the first refusal is thrown, a death in between is not. */

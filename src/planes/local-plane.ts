@@ -2,6 +2,7 @@ import type { ListenerConfig, Config } from "../config/config.ts";
 import type { Ledger } from "../core/ledger.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import { DataPlane, type DataPlaneKit } from "./data-plane.ts";
+import type { SessionDump, SessionTables } from "./session-tables.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
 
 /** `threads: 0`: requests are carried by the main thread, at the desks that the pools themselves are. */
@@ -41,6 +42,15 @@ export class LocalPlane implements Plane {
 
   counts(): PlaneCounts {
     return { ...this.#plane.counts(), lateSettles: this.#ledger.lateSettles };
+  }
+
+  get sessions(): SessionTables {
+    return this.#plane.sessions;
+  }
+
+  loadSessions(dump: SessionDump): Promise<void> {
+    this.sessions.load(dump);
+    return Promise.resolve();
   }
 
   stats(pool: string): PoolStats {

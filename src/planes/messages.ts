@@ -4,6 +4,7 @@ import type { LedgerStorage } from "../core/ledger-storage.ts";
 import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
 import type { PoolStatsData } from "../proxy/pool-stats.ts";
 import type { PlaneCounts } from "./plane.ts";
+import type { SessionDump, SessionNews } from "./session-tables.ts";
 
 /** What a data thread is born with. */
 export interface ThreadSetup {
@@ -17,6 +18,7 @@ export interface ThreadSetup {
   readonly clockBeganAtMs: number;
   readonly pseudonym: string;
   readonly plan: ThreadPlan;
+  readonly sessions: SessionDump;
 }
 
 /** A configuration and the pools that stand for it, as they are posted to data threads. */
@@ -39,6 +41,7 @@ export type ThreadRequest =
   | { readonly do: "listen"; readonly binds: readonly ListenerConfig[] }
   | { readonly do: "drain"; readonly timeoutMs: number }
   | { readonly do: "reopenLogs" }
+  | { readonly do: "loadSessions"; readonly dump: SessionDump }
   | { readonly do: "close" };
 
 /** A request, and the number of its answer. */
@@ -47,11 +50,15 @@ export interface NumberedRequest {
   readonly request: ThreadRequest;
 }
 
+/** What is said to a data thread: a question, that lines were written, or what other threads have learned. */
+export type ThreadNote = NumberedRequest | "logged" | readonly SessionNews[];
+
 /** What a data thread says. */
 export type ThreadMessage =
   | ThreadAnswer
   /** A connection was closed for its PROXY header. */
   | { readonly kind: "refused"; readonly address: string; readonly reason: string }
+  | { readonly kind: "sessions"; readonly news: readonly SessionNews[] }
   | { readonly kind: "figures"; readonly figures: ThreadFigures }
   /** Lines for the standard output, which only one thread may write to; answered by `logged`. */
   | { readonly kind: "log"; readonly bytes: Uint8Array };

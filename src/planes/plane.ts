@@ -1,6 +1,7 @@
 import type { ListenerConfig, Config } from "../config/config.ts";
 import type { Pool } from "../core/pool.ts";
 import type { PoolStats } from "../proxy/pool-stats.ts";
+import type { SessionDump, SessionTables } from "./session-tables.ts";
 
 /** What carries the requests: the main thread itself, or data threads. */
 export interface Plane {
@@ -17,6 +18,10 @@ export interface Plane {
   counts(): PlaneCounts;
   /** What was counted of one pool's requests. */
   stats(pool: string): PoolStats;
+  /** The learned sessions, as the main thread knows them. */
+  readonly sessions: SessionTables;
+  /** Takes over learned sessions, in all threads. */
+  loadSessions(dump: SessionDump): Promise<void>;
 }
 
 /** A configuration, with the pools that stand for it in the main thread. */

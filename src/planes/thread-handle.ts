@@ -4,6 +4,7 @@ import { ReportReader } from "../core/sharing/report-ring.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import type { NumberedRequest, ThreadMessage, ThreadPlan, ThreadRequest, ThreadSetup } from "./messages.ts";
 import type { PlaneCounts } from "./plane.ts";
+import type { SessionNews } from "./session-tables.ts";
 
 /** One data thread, as the main thread has it: asked, told, and mourned. */
 export class ThreadHandle {
@@ -31,6 +32,7 @@ export class ThreadHandle {
       clockBeganAtMs: Number(process.hrtime.bigint()) / 1e6 - performance.now(),
       pseudonym: kit.pseudonym,
       plan,
+      sessions: kit.sessions,
     };
     this.#worker = new Worker(PROGRAM, { workerData: setup, name: `evener data ${kit.number}` });
     this.#worker.on("message", (message: ThreadMessage) => this.#hear(message));
@@ -50,6 +52,11 @@ export class ThreadHandle {
     const message: NumberedRequest = { number, request };
     this.#worker.postMessage(message);
     return answer.promise;
+  }
+
+  /** What other threads have learned. */
+  tell(news: readonly SessionNews[]): void {
+    this.#worker.postMessage(news);
   }
 
   /** Ends it in peace. */
@@ -78,6 +85,8 @@ export class ThreadHandle {
         this.counts = message.figures.counts;
         for (const [pool, data] of message.figures.pools) this.#statsOf(pool).load(data);
         return;
+      case "sessions":
+        return this.#owner.learned(this, message.news);
       case "refused":
         return this.#owner.refused(message.address, message.reason);
       case "log":
@@ -108,6 +117,8 @@ export class ThreadHandle {
 /** Who is told. */
 export interface ThreadOwner {
   died(thread: ThreadHandle, reason: string): void;
+  /** Of sessions: the other threads are to know it. */
+  learned(thread: ThreadHandle, news: readonly SessionNews[]): void;
   /** A connection was closed for its PROXY header. */
   refused(address: string, reason: string): void;
   /** Bytes for the standard output. */
@@ -115,7 +126,10 @@ export interface ThreadOwner {
 }
 
 /** What all threads share. */
-export interface ThreadKit extends Pick<ThreadSetup, "threads" | "ledger" | "bells" | "pseudonym"> {
+export interface ThreadKit extends Pick<
+  ThreadSetup,
+  "threads" | "ledger" | "bells" | "pseudonym" | "sessions"
+> {
   readonly number: number;
 }
 

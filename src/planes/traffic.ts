@@ -1,9 +1,11 @@
-import type { BackendConfig, PoolConfig } from "../config/config.ts";
+import type { BackendConfig, PoolConfig, SessionConfig } from "../config/config.ts";
 import { parseKeySpec } from "../config/key-spec.ts";
 import { RetryBudget } from "../core/admission/retry-budget.ts";
+import type { LearnedSessions } from "../core/affinity/learned.ts";
 import type { Desk } from "../core/desk.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import { DEFAULT_LIMITS } from "../http1/limits.ts";
+import type { SessionLearner } from "../proxy/learned-session.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import type { PoolTraffic } from "../proxy/pool-traffic.ts";
 import { SessionCookies } from "../proxy/session-cookie.ts";
@@ -35,8 +37,8 @@ export class Traffic {
     );
   }
 
-  /** The pool as requests see it from now on. */
-  apply(config: PoolConfig, sessionKeys: readonly string[]): PoolTraffic {
+  /** The pool as requests see it from now on. `learned`: its sessions, where they are learned. */
+  apply(config: PoolConfig, sessionKeys: readonly string[], learned: LearnedSessions | null): PoolTraffic {
     this.stats.keepOnly(new Set(config.backends.map(({ id }) => id)));
     this.#renewBudget(config.retry);
     const { session, policy, name } = config;
@@ -53,7 +55,8 @@ export class Traffic {
       upstreams: this.#upstreams,
       stats: this.stats,
       hashKey: policy.name === "hash" ? parseKeySpec(String(policy.options.key)) : null,
-      sessionKey: session === null || isCookie ? null : session.key,
+      sessionKey: session === null || isCookie || learned !== null ? null : session.key,
+      learner: session === null || learned === null ? null : learnerOf(session, learned),
       cookies,
       idByTag: new Map(tags),
       retry: config.retry,
@@ -74,6 +77,12 @@ export class Traffic {
     const perSecondMin = (retry?.budgetPerSecondMin ?? 0) / this.#threads;
     this.#budget = retry === null ? null : new RetryBudget(retry.budgetShare, perSecondMin);
   }
+}
+
+function learnerOf({ key }: SessionConfig, table: LearnedSessions): SessionLearner {
+  if (key.from !== "header" && key.from !== "cookie")
+    throw new Error(`sessions by ${key.from} are not learned`);
+  return { source: key, table };
 }
 
 function toTarget(backend: BackendConfig, config: PoolConfig): UpstreamTarget {

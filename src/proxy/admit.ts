@@ -1,5 +1,5 @@
 import { STATE } from "../core/ledger.ts";
-import type { Work } from "../core/work.ts";
+import { NO_KEY, type Work } from "../core/work.ts";
 import { isAmbiguousPath } from "../http1/ambiguous-path.ts";
 import { FIELD } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/head.ts";
@@ -8,6 +8,7 @@ import { ANSWERS, OPTIONS_ANSWER } from "./answers.ts";
 import type { ProxyContext } from "./context.ts";
 import { requestLines } from "./forwarding.ts";
 import { bodyKeyOf, keyOf, type KeySource } from "./keys.ts";
+import { findLearned } from "./learned-session.ts";
 import { drawMirror, MIRROR_BODY_BYTES_MAX, type MirroredRequest } from "./mirror.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
@@ -32,8 +33,10 @@ export interface Admission {
   readonly expectsContinue: boolean;
   /** HTTP/1.0: no chunks, no interim responses, no second request. */
   readonly isOldClient: boolean;
-  /** The cookie named a backend that is still well. */
-  readonly cookieEndpoint: string | null;
+  /** The backend at which the session is at home, by our cookie or learned; null when it is not well. */
+  readonly sessionHome: string | null;
+  /** Of a learned session; NO_KEY for none. */
+  readonly learnedHash: number;
   /** The protocol that the backend is offered; null for none. */
   readonly upgrade: string | null;
   /** The choice goes by a field of the body. */
@@ -111,6 +114,9 @@ function admitTo(
   work.isReplayable = isReplaySafe(route.replay, head.method, path);
   if (traffic.hashKey !== null) work.key = keyOf(traffic.hashKey, head, client);
   if (traffic.sessionKey !== null) work.sessionKey = keyOf(traffic.sessionKey, head, client);
+  if (traffic.cookies !== null) work.sessionSlot = cookieSlot(traffic, head);
+  const learnedHash =
+    traffic.learner === null ? NO_KEY : findLearned(traffic, head, work, context.clock.nowMs());
   return {
     route,
     traffic,
@@ -120,7 +126,8 @@ function admitTo(
     isReplaySafe: work.isReplayable,
     expectsContinue: head.expectsContinue,
     isOldClient: head.minorVersion === 0,
-    cookieEndpoint: traffic.cookies === null ? null : readSession(traffic, head, work),
+    sessionHome: homeOf(traffic, work.sessionSlot),
+    learnedHash,
     upgrade,
     bodyKey: head.framing === "none" ? null : bodyKey(traffic.hashKey, traffic.sessionKey),
     // A tunnel is no request that could be copied.
@@ -198,14 +205,16 @@ function maxForwards(head: RequestHead): number {
   return value !== null && /^\d{1,9}$/.test(value) ? Number(value) : -1;
 }
 
-/** Finds the backend that the session cookie names; null when there is none, or it can not serve. */
-function readSession(traffic: PoolTraffic, head: RequestHead, work: Work): string | null {
+/** The slot of the backend that the session cookie names; -1 when there is none. */
+function cookieSlot(traffic: PoolTraffic, head: RequestHead): number {
   const tag = sessionTag(traffic.cookies!, head);
   const id = tag === null ? undefined : traffic.idByTag.get(tag);
-  const endpoint = id === undefined ? undefined : traffic.pool.roster.get(id);
-  if (endpoint === undefined) return null;
-  work.sessionSlot = endpoint.slot;
-  return traffic.pool.ledger.state[endpoint.slot] === STATE.available ? endpoint.id : null;
+  return id === undefined ? -1 : (traffic.pool.roster.get(id)?.slot ?? -1);
+}
+
+/** The id of the backend in that slot, if a session may stay there: it is well, full or not. */
+function homeOf({ pool }: PoolTraffic, slot: number): string | null {
+  return slot >= 0 && pool.ledger.state[slot] === STATE.available ? pool.roster.at(slot).id : null;
 }
 
 function bodyKey(hash: KeySource | null, session: KeySource | null): Admission["bodyKey"] {

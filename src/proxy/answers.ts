@@ -120,7 +120,10 @@ export function refusalAnswer(refusal: Extract<Decision, { kind: "refuse" }>, po
 }
 
 const REFUSALS: Readonly<Record<RefuseReason, readonly [ErrorCode, string]>> = {
-  no_endpoint: ["EVENER_NO_ENDPOINT", "it has no backend with the labels that the route asks for"],
+  no_endpoint: [
+    "EVENER_NO_ENDPOINT",
+    "it has no backend with the labels that the route asks for, or none whose name could be resolved",
+  ],
   all_drained: [
     "EVENER_ALL_DRAINED",
     "every backend is drained; take one back by the admin API or its agent",

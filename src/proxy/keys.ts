@@ -17,7 +17,8 @@ export function keyOf(source: KeySource, head: RequestHead, clientAddress: strin
   return text === null || text === "" ? NO_KEY : hashText(text);
 }
 
-function keyText(source: KeySource, head: RequestHead, clientAddress: string): string | null {
+/** The key itself, or null. */
+export function keyText(source: KeySource, head: RequestHead, clientAddress: string): string | null {
   switch (source.from) {
     case "header":
       return head.get(source.name);

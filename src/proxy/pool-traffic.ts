@@ -1,6 +1,7 @@
 import type { RetryBudget } from "../core/admission/retry-budget.ts";
 import type { Desk } from "../core/desk.ts";
 import type { KeySource } from "./keys.ts";
+import type { SessionLearner } from "./learned-session.ts";
 import type { PoolStats } from "./pool-stats.ts";
 import type { SessionCookies } from "./session-cookie.ts";
 import type { Upstreams } from "./upstream-pool.ts";
@@ -19,6 +20,8 @@ export interface PoolTraffic {
   /** For sessions by our own cookie: the cookies, and the endpoint ids by tag. */
   readonly cookies: SessionCookies | null;
   readonly idByTag: ReadonlyMap<string, string>;
+  /** For sessions that are learned from answers. */
+  readonly learner: SessionLearner | null;
   readonly retry: RetryRules | null;
   readonly budget: RetryBudget | null;
   readonly timeouts: TrafficTimeouts;

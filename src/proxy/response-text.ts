@@ -5,6 +5,7 @@ import { httpDate } from "../http1/writer.ts";
 import type { Admission } from "./admit.ts";
 import { answerText, type OwnAnswer } from "./answer.ts";
 import { interimLines, responseLines } from "./forwarding.ts";
+import { hasMoved, learnFrom } from "./learned-session.ts";
 import type { RelayMode } from "./relay.ts";
 import type { RequestRecord } from "./record.ts";
 
@@ -28,14 +29,14 @@ export function responseText(
   let text = responseLines(head, mode === "chunked", admission.route.responseFields);
   if (head.indexOf(FIELD.date) < 0) text += `date: ${httpDate(Date.now())}\r\n`;
   text += decisionLines(record);
-  text += `x-request-id: ${record.requestId}\r\n${sessionLine(admission, record)}`;
+  text += `x-request-id: ${record.requestId}\r\n${sessionLine(head, admission, record)}`;
   return keepAlive ? `${text}\r\n` : `${text}connection: close\r\n\r\n`;
 }
 
 /** The 101 for the client, the empty line included. */
 export function switchText(head: ResponseHead, admission: Admission, record: RequestRecord): string {
   const text = `${interimLines(head)}upgrade: ${admission.upgrade}\r\nconnection: upgrade\r\n`;
-  const lines = sessionLine(admission, record);
+  const lines = sessionLine(head, admission, record);
   return `${text}${decisionLines(record)}x-request-id: ${record.requestId}\r\n${lines}\r\n`;
 }
 
@@ -72,11 +73,13 @@ export function ownResponse(
   return answerText(answer, { isLlm, isHead: method === "HEAD", keepAlive, requestId, lines });
 }
 
-/** The `set-cookie` of a session that begins or moves; a home that was only full stays the home. */
-function sessionLine(admission: Admission, { backend, attempts }: RequestRecord): string {
-  const { cookies } = admission.traffic;
-  if (cookies === null) return "";
-  const home = admission.cookieEndpoint;
-  const isAtHome = home !== null && (home === backend || attempts === 1);
-  return isAtHome ? "" : cookies.setCookieLine(backend, Date.now());
+/**
+ * What an answer means for the session: it is learned from, or our cookie has to be set, as the session
+ * begins or moves. A home that was only full stays the home.
+ */
+function sessionLine(head: ResponseHead, admission: Admission, record: RequestRecord): string {
+  const { cookies, learner } = admission.traffic;
+  if (learner !== null) learnFrom(head, admission, record);
+  if (cookies === null || !hasMoved(admission, record)) return "";
+  return cookies.setCookieLine(record.backend, Date.now());
 }

@@ -34,7 +34,7 @@ export class FakeSource implements AdminSource {
       onEvent: (event) => this.events.append(event),
     });
     pool.update(ids.map((id) => endpointSpec(id)));
-    const it = { name, policy: "round_robin", pool, stats: new PoolStats() };
+    const it = { name, policy: "round_robin", pool, stats: new PoolStats(), sessions: null };
     this.list.push(it);
     return it;
   }
@@ -55,6 +55,10 @@ export class FakeSource implements AdminSource {
       startedAtWallMs: 1_700_000_000_000,
       endReasons: END_REASONS,
     };
+  }
+
+  names(): ReturnType<AdminSource["names"]> {
+    return [{ name: "llm.test", addresses: 2, ageMs: 1_500, failures: 4 }];
   }
 
   isReady(): boolean {

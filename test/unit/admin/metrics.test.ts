@@ -116,6 +116,9 @@ describe("metrics", () => {
     assert.equal(valueOf(families, "evener_first_byte_seconds_bucket", { backend: "a:1", le: "0.005" }), 1);
     assert.equal(valueOf(families, "evener_first_byte_seconds_bucket", { backend: "a:1", le: "0.1" }), 2);
     assert.equal(valueOf(families, "evener_first_byte_seconds_bucket", { backend: "a:1", le: "+Inf" }), 3);
+    assert.equal(valueOf(families, "evener_dns_addresses", { name: "llm.test" }), 2);
+    assert.equal(valueOf(families, "evener_dns_answer_age_seconds", { name: "llm.test" }), 1.5);
+    assert.equal(valueOf(families, "evener_dns_failures_total", { name: "llm.test" }), 4);
     assert.equal(valueOf(families, "evener_series_omitted"), 0);
   });
 
@@ -177,7 +180,7 @@ describe("metrics", () => {
     const text = metricsText(source, 0);
     assert.equal(text.split("\n").length, before);
     assert.doesNotMatch(text, /"n\d/);
-    const closed = new Set(["pool", "backend", "state", "reason", "class", "kind", "version", "le"]);
+    const closed = new Set(["pool", "backend", "state", "reason", "class", "kind", "version", "le", "name"]);
     for (const { samples } of parse(text).values()) {
       for (const { labels } of samples)
         for (const key of Object.keys(labels)) assert.ok(closed.has(key), key);

@@ -49,7 +49,7 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
     text: "listen: 1\nbackends: [a:1]\nhtml: 5\n",
     problems: [
       "3:1: html: no such key; write one of listen, backends, listeners, trusted_proxies, " +
-        "forwarded_headers, threads, access_log, log, pools, routes, " +
+        "forwarded_headers, resolvers, threads, access_log, log, pools, routes, " +
         "upgrades, admin, drain, session_keys, limits",
     ],
   },
