@@ -8,7 +8,7 @@ import { didYouMean } from "../src/config/suggest.ts";
 import { calibrate } from "./calibration.ts";
 import { type BenchOptions, FLAGS_HELP, readOptions, UsageError } from "./measure/options.ts";
 import { comparePeers } from "./peers/compare.ts";
-import { compareStreams } from "./peers/streams.ts";
+import { WORKLOADS } from "./peers/workloads/index.ts";
 
 interface Bench {
   summary: string;
@@ -17,8 +17,7 @@ interface Bench {
 }
 
 const BENCHES: ReadonlyMap<string, Bench> = new Map([
-  ["peers", { summary: "CPU per request beside nginx and HAProxy, one core each", run: comparePeers }],
-  ["streams", { summary: "CPU per event of token streams beside nginx and HAProxy", run: compareStreams }],
+  ["peers", { summary: "CPU, memory and latency beside nginx, HAProxy and others", run: comparePeers }],
   ["micro", { summary: "single parts of the data plane: every file of bench/micro", run: runMicro }],
 ]);
 
@@ -67,7 +66,17 @@ function explain(error: unknown): string {
 
 function usage(): string {
   const benches = [...BENCHES].map(([name, { summary }]) => `  ${name.padEnd(17)} ${summary}`);
-  return ["usage: npm run bench -- NAME [flags]", "", ...benches, "", FLAGS_HELP].join("\n");
+  const workloads = WORKLOADS.map(({ name, summary }) => `  ${name.padEnd(17)} ${summary}`);
+  return [
+    "usage: npm run bench -- NAME [flags]",
+    "",
+    ...benches,
+    "",
+    FLAGS_HELP,
+    "",
+    "workloads of peers:",
+    ...workloads,
+  ].join("\n");
 }
 
 /** One after another, each in a process of its own: what one compiled and allocated is not the next one's. */

@@ -1,11 +1,22 @@
 import { accessSync, constants, readFileSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { cpus, homedir, release } from "node:os";
 import path from "node:path";
 
-/** The two cores of a bench: the measured program has one to itself, all that loads it shares the other. */
+/** Who runs where, as `taskset -c` reads it: the measured program has a core to itself, its load another. */
 export interface Cores {
-  measured: number;
-  load: number;
+  measured: string;
+  load: string;
+  /** Every core of this process, the load's as well: for programs with several threads. */
+  all: string;
+}
+
+/** A command that a bench needs. */
+export interface Program {
+  command: string;
+  /** What brings it, as a person types it. */
+  install: string;
+  /** Further places of its file, inside {@link cacheFolder}. */
+  cached?: readonly string[];
 }
 
 /** The first two cores that this process may use; throws when there is only one or this is not Linux. */
@@ -19,7 +30,7 @@ export function chooseCores(): Cores {
       `this bench needs two cores, one for the proxy and one for its load; found ${allowed.length}`,
     );
   }
-  return { measured, load };
+  return { measured: String(measured), load: String(load), all: allowed.join(",") };
 }
 
 /** `CPU model (n cores), Linux release`. */
@@ -29,18 +40,30 @@ export function describeMachine(): string {
   return `${model} (${cores} ${cores === 1 ? "core" : "cores"}), Linux ${release()}`;
 }
 
-/** The file that a command name stands for, or undefined. A plain user's PATH lacks where daemons live. */
-export function findProgram(name: string): string | undefined {
+/** The program's file, or undefined. A plain user's PATH lacks where daemons live. */
+export function findProgram({ command, cached = [] }: Program): string | undefined {
   const folders = [
     ...(process.env["PATH"] ?? "").split(path.delimiter),
     "/usr/local/sbin",
     "/usr/sbin",
     "/sbin",
   ];
-  return folders
-    .filter((folder) => folder !== "")
-    .map((folder) => path.join(folder, name))
-    .find(isExecutable);
+  return [
+    ...folders.filter((folder) => folder !== "").map((folder) => path.join(folder, command)),
+    ...cached.map((file) => path.join(cacheFolder(), file)),
+  ].find(isExecutable);
+}
+
+/** The program's file; throws an `Error` that says how to get it. */
+export function requireProgram(program: Program): string {
+  const file = findProgram(program);
+  if (file !== undefined) return file;
+  throw new Error(`${program.command} was not found: ${program.install}`);
+}
+
+/** Where this project keeps what it installed for its tests and benches. */
+export function cacheFolder(): string {
+  return path.join(process.env["XDG_CACHE_HOME"] ?? path.join(homedir(), ".cache"), "evener");
 }
 
 function isExecutable(file: string): boolean {

@@ -12,8 +12,10 @@ export interface BenchOptions {
   rounds: number;
   /** Client connections or streams, 2 to 1024. */
   connections: number;
-  /** POST a chat completion in place of a small GET. */
-  post: boolean;
+  /** Names of the workloads to run (peers); undefined is all of them. */
+  workload: string[] | undefined;
+  /** Run the soak in place of the workloads (peers). */
+  soak: boolean;
   /** What was typed, for the record. */
   command: string;
   /** Aborts when the bench is interrupted. */
@@ -29,11 +31,12 @@ export function readOptions(name: string, args: readonly string[], signal: Abort
   const smoke = values.smoke === true;
   return {
     smoke,
-    only: values.only?.split(",").map((entry) => entry.trim()),
+    only: readList(values.only),
+    workload: readList(values.workload),
+    soak: values.soak === true,
     seconds: readInteger("--seconds", values.seconds, smoke ? 1 : 5, 1, 60),
     rounds: readInteger("--rounds", values.rounds, smoke ? 1 : 3, 1, 20),
     connections: readInteger("--connections", values.connections, 64, 2, 1024),
-    post: values.post === true,
     command: ["npm run bench --", name, ...args].join(" "),
     signal,
   };
@@ -41,11 +44,12 @@ export function readOptions(name: string, args: readonly string[], signal: Abort
 
 /** What a person can write after a bench's name. */
 export const FLAGS_HELP = `  --smoke           one short round: does everything still run?
-  --only A,B        only these peers (peers, streams)
+  --only A,B        only these peers
+  --workload A,B    only these workloads
+  --soak            10,000,000 requests through Evener (or --only): does its memory grow?
   --seconds N       length of one measurement, 1 to 60 (5)
   --rounds N        measurements of each peer, 1 to 20 (3)
-  --connections N   client connections or streams, 2 to 1024 (64)
-  --post            POST a chat completion in place of a small GET (peers)`;
+  --connections N   client connections or streams, 2 to 1024 (64)`;
 
 const FLAGS = {
   smoke: { type: "boolean" },
@@ -53,7 +57,8 @@ const FLAGS = {
   seconds: { type: "string" },
   rounds: { type: "string" },
   connections: { type: "string" },
-  post: { type: "boolean" },
+  workload: { type: "string" },
+  soak: { type: "boolean" },
 } as const;
 
 type Flags = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>["values"];
@@ -64,6 +69,10 @@ function readFlags(args: readonly string[]): Flags {
   } catch (cause) {
     throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
+}
+
+function readList(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((entry) => entry.trim());
 }
 
 function readInteger(

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { processTree } from "./cpu.ts";
 
-/** What to run: the program runs under `taskset` on the core. */
+/** What to run: the program runs under `taskset` on these cores, such as `0` or `0,1`. */
 export interface Launch {
   name: string;
-  core: number;
+  cores: string;
   program: string;
   args: readonly string[];
   /** Where its standard output goes; without it, to the same file as its standard error. */
@@ -101,7 +101,7 @@ export class Processes {
     if (this.#children.size >= PROCESSES_MAX)
       throw new Error(`more than ${PROCESSES_MAX} processes at a time`);
     // taskset replaces itself by the program, so the child's id is the program's.
-    const child = spawn("taskset", ["-c", String(launch.core), launch.program, ...launch.args], {
+    const child = spawn("taskset", ["-c", launch.cores, launch.program, ...launch.args], {
       cwd: this.#directory,
       stdio,
     });

@@ -20,3 +20,8 @@ export function showMs(ms: number): string {
 export function showCount(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
+
+/** Such as `98 %`. */
+export function showPercent(percent: number): string {
+  return `${Math.round(percent)} %`;
+}

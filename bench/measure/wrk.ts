@@ -1,16 +1,23 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 
+import { type Program, requireProgram } from "./machine.ts";
 import type { Processes } from "./processes.ts";
 
-/** What to send: as many requests as the connections carry, keep-alive, for `seconds`. */
+/** The load generator. */
+export const WRK: Program = { command: "wrk", install: "apt-get install wrk" };
+
+/** What to send: as many requests as the connections carry, for `seconds`. */
 export interface Load {
   url: string;
   connections: number;
   seconds: number;
-  core: number;
+  /** Where wrk runs. */
+  cores: string;
   /** POST this JSON; without it, GET. */
-  post?: string;
+  post?: string | undefined;
+  /** A new connection for each request, in place of keep-alive. */
+  closing?: boolean | undefined;
 }
 
 /** What wrk reported. Times in ms; `errors` is empty when all answers were 2xx or 3xx, no socket failed. */
@@ -23,19 +30,16 @@ export interface LoadReport {
 }
 
 /** Runs wrk with one thread (a single core is all it has). */
-export async function runWrk(
-  program: string,
-  load: Load,
-  directory: string,
-  processes: Processes,
-): Promise<LoadReport> {
+export async function runWrk(load: Load, directory: string, processes: Processes): Promise<LoadReport> {
   const args = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, "--latency", "--timeout", "5s"];
+  if (load.closing === true) args.push("-H", "connection: close");
   if (load.post !== undefined) {
     const script = path.join(directory, "post.lua");
     writeFileSync(script, postScript(load.post));
     args.push("-s", script);
   }
-  const launch = { name: "wrk", core: load.core, program, args: [...args, load.url] };
+  const program = requireProgram(WRK);
+  const launch = { name: "wrk", cores: load.cores, program, args: [...args, load.url] };
   return parseWrk(await processes.run(launch, load.seconds * 1000 + OVERTIME_MS));
 }
 

@@ -1,21 +1,47 @@
 /** What the backends answer to GET: 64 bytes. */
 export const SMALL_BODY: string = "the answer of a backend that has little to say and says it fast\n";
 
-/** A chat request of about 2 KB. */
-export const CHAT_REQUEST: string = chatRequest(false, 1800);
+/** Bytes of {@link CHAT_REQUEST} and of {@link CHAT_ANSWER}. */
+const CHAT_BYTES = 1024;
+
+/** A chat request of 1 KiB. */
+export const CHAT_REQUEST: string = filled(CHAT_BYTES, (text) => chatRequest(text));
+
+/** A chat answer of 1 KiB. */
+export const CHAT_ANSWER: string = filled(CHAT_BYTES, (content) =>
+  JSON.stringify({
+    id: "chatcmpl-bench",
+    object: "chat.completion",
+    created: 1,
+    model: "bench",
+    choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 400, completion_tokens: 170, total_tokens: 570 },
+  }),
+);
+
+/** Where the backends have {@link LARGE_BODY}. */
+export const LARGE_PATH = "/large";
+
+/** 64 KiB. */
+export const LARGE_BODY: string = prose(65_536);
+
+/** A stream as a client asks a backend of the bench for it. */
+export interface StreamWish {
+  /** It ends after so many; 0: it goes on until the client goes. */
+  events: number;
+  everyUs: number;
+}
 
 /** A chat request that asks for a stream. */
-export const STREAM_REQUEST: string = chatRequest(true, 40);
+export function streamRequest(wish: StreamWish): string {
+  return chatRequest("Tell me a story.", wish);
+}
 
-/** A chat answer of about 1 KB. */
-export const CHAT_ANSWER: string = JSON.stringify({
-  id: "chatcmpl-bench",
-  object: "chat.completion",
-  created: 1,
-  model: "bench",
-  choices: [{ index: 0, message: { role: "assistant", content: prose(780) }, finish_reason: "stop" }],
-  usage: { prompt_tokens: 400, completion_tokens: 170, total_tokens: 570 },
-});
+/** What {@link streamRequest} wrote; undefined for a request that asks for a whole answer. */
+export function readStreamWish(request: string): StreamWish | undefined {
+  // eslint-disable-next-line typescript/no-unsafe-type-assertion -- our own program's request
+  return (JSON.parse(request) as { bench?: StreamWish }).bench;
+}
 
 /** One event of a stream, always {@link EVENT_BYTES} long; `sentAtUs` is the machine's monotonic clock. */
 export function writeEvent(sequence: number, sentAtUs: number): string {
@@ -49,16 +75,22 @@ const EVENT_TAIL =
 /** About 200. */
 export const EVENT_BYTES: number = EVENT_HEAD.length + EVENT_MIDDLE.length + EVENT_TAIL.length + 2 * DIGITS;
 
-function chatRequest(stream: boolean, length: number): string {
+function chatRequest(text: string, bench?: StreamWish): string {
   return JSON.stringify({
     model: "bench",
-    stream,
+    stream: bench !== undefined,
+    bench,
     max_tokens: 256,
     messages: [
       { role: "system", content: "You are a careful assistant." },
-      { role: "user", content: prose(length) },
+      { role: "user", content: text },
     ],
   });
+}
+
+/** What `write` makes of so much prose that it is `bytes` long. */
+function filled(bytes: number, write: (text: string) => string): string {
+  return write(prose(bytes - write("").length));
 }
 
 function prose(length: number): string {

@@ -1,19 +1,29 @@
 /**
- * A model server in small, a program of its own: `node upstream.ts PORT...`. GET gets a small body,
- * a chat with a whole answer, a chat with `"stream":true` with one event every 5 ms until the client goes.
+ * A model server in small, a program of its own: `node upstream.ts PORT...`. GET gets a small body or a
+ * large one, a chat a whole answer or the stream of events that it asks for.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 
-import { CHAT_ANSWER, monotonicUs, SMALL_BODY, writeEvent } from "./payload.ts";
+import {
+  CHAT_ANSWER,
+  LARGE_BODY,
+  LARGE_PATH,
+  monotonicUs,
+  readStreamWish,
+  SMALL_BODY,
+  type StreamWish,
+  writeEvent,
+} from "./payload.ts";
 
-const EVENT_EVERY_US = 5000;
 const BODY_BYTES_MAX = 65_536;
 const STREAMS_MAX = 4096;
+const FIRST_WITHIN_US = 5000;
 /** It ends by itself even if whoever started it was killed. */
 const LIFE_MS = 30 * 60_000;
 
 interface Stream {
   response: ServerResponse;
+  wish: StreamWish;
   sequence: number;
   nextAtUs: number;
 }
@@ -31,7 +41,7 @@ setTimeout(() => process.exit(1), LIFE_MS);
 function answer(request: IncomingMessage, response: ServerResponse): void {
   if (request.method !== "POST") {
     response.setHeader("content-type", "text/plain");
-    response.end(SMALL_BODY);
+    response.end(request.url === LARGE_PATH ? LARGE_BODY : SMALL_BODY);
     return;
   }
   let body = "";
@@ -41,19 +51,21 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     if (body.length > BODY_BYTES_MAX) request.destroy();
   });
   request.on("end", () => {
-    if (body.includes('"stream":true')) openStream(response);
+    const wish = readStreamWish(body);
+    if (wish !== undefined) openStream(response, wish);
     else response.setHeader("content-type", "application/json").end(CHAT_ANSWER);
   });
 }
 
-function openStream(response: ServerResponse): void {
+function openStream(response: ServerResponse, wish: StreamWish): void {
   if (streams.size >= STREAMS_MAX) {
     response.writeHead(503).end();
     return;
   }
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
   // Streams of real engines do not tick together: the first event is at a random point of the period.
-  const stream = { response, sequence: 0, nextAtUs: monotonicUs() + Math.random() * EVENT_EVERY_US };
+  const delayUs = Math.random() * Math.min(wish.everyUs, FIRST_WITHIN_US);
+  const stream = { response, wish, sequence: 0, nextAtUs: monotonicUs() + delayUs };
   streams.add(stream);
   response.on("close", () => streams.delete(stream));
 }
@@ -65,6 +77,10 @@ function sendDueEvents(): void {
     if (stream.nextAtUs > nowUs) continue;
     stream.sequence++;
     stream.response.write(writeEvent(stream.sequence, monotonicUs()));
-    stream.nextAtUs = Math.max(stream.nextAtUs + EVENT_EVERY_US, nowUs + EVENT_EVERY_US / 2);
+    const { events, everyUs } = stream.wish;
+    stream.nextAtUs = Math.max(stream.nextAtUs + everyUs, nowUs + everyUs / 2);
+    if (stream.sequence !== events) continue;
+    streams.delete(stream);
+    stream.response.end();
   }
 }

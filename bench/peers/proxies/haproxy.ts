@@ -3,18 +3,22 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
-import { findProgram } from "../measure/machine.ts";
-import { waitUntilReady } from "../measure/probe.ts";
-import type { Peer, Place, Running } from "./peer.ts";
+import { type Program, requireProgram } from "../../measure/machine.ts";
+import { waitUntilReady } from "../../measure/probe.ts";
+import { type Peer, type Place, type Running, urlOf } from "./peer.ts";
 
-/** HAProxy on one thread. */
+const HAPROXY: Program = { command: "haproxy", install: "apt-get install haproxy" };
+
+/** HAProxy with its usual HTTP log. */
 export const haproxy: Peer = {
   name: "haproxy",
-  programs: [{ command: "haproxy", debianPackage: "haproxy" }],
+  program: HAPROXY,
+  isOptional: false,
+  threadsMin: 1,
   accessLog: "httplog format, standard output into a file, one write a request (it has no buffer for that)",
 
   async version() {
-    const { stdout } = await promisify(execFile)(haproxyProgram(), ["-v"], { timeout: 5000 });
+    const { stdout } = await promisify(execFile)(requireProgram(HAPROXY), ["-v"], { timeout: 5000 });
     return `HAProxy ${/version (\S+)/.exec(stdout)?.[1] ?? "of unknown version"}`;
   },
 
@@ -23,12 +27,12 @@ export const haproxy: Peer = {
     writeFileSync(file, configuration(place));
     const started = await place.processes.start({
       name: "haproxy",
-      core: place.core,
-      program: haproxyProgram(),
+      cores: place.cores,
+      program: requireProgram(HAPROXY),
       args: ["-db", "-f", file],
       stdoutFile: place.logFile,
     });
-    const url = `http://127.0.0.1:${place.port}`;
+    const url = urlOf(place);
     await waitUntilReady(started, `${url}/`, place.signal);
     return { ...started, url };
   },
@@ -36,9 +40,11 @@ export const haproxy: Peer = {
 
 function configuration(place: Place): string {
   const servers = place.backendPorts.map((port, index) => `  server s${index + 1} 127.0.0.1:${port}`);
+  const { certificate } = place;
+  const tls = certificate === undefined ? "" : ` ssl crt ${certificate.bothFile}`;
   return `global
-  nbthread 1
-  maxconn 4000
+  nbthread ${place.threads}
+  maxconn 8000
   log stdout format raw daemon
 defaults
   mode http
@@ -51,14 +57,10 @@ defaults
   timeout client 60s
   timeout server 60s
 frontend clients
-  bind 127.0.0.1:${place.port}
+  bind 127.0.0.1:${place.port}${tls}
   default_backend backends
 backend backends
   balance leastconn
 ${servers.join("\n")}
 `;
-}
-
-function haproxyProgram(): string {
-  return findProgram("haproxy") ?? "haproxy";
 }

@@ -1,0 +1,67 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { waitUntilReady } from "../../measure/probe.ts";
+import { NotThereYet, type Peer, type Place, type Running, urlOf } from "./peer.ts";
+
+/** Evener as a user starts it: routing, health probes, access log and metrics on, nothing tuned. */
+export const evener: Peer = {
+  name: "evener",
+  isOptional: false,
+  threadsMin: 0,
+  accessLog: "one JSON line a request, file",
+
+  version() {
+    // eslint-disable-next-line typescript/no-unsafe-type-assertion -- our own package.json
+    const { version } = JSON.parse(readFileSync(path.join(ROOT, "package.json"), "utf8")) as {
+      version: string;
+    };
+    return Promise.resolve(`Evener ${version} on Node ${process.version}`);
+  },
+
+  async start(place: Place): Promise<Running> {
+    const file = path.join(place.directory, "evener.yaml");
+    writeFileSync(file, configuration(place));
+    if (place.certificate !== undefined) await checkTls(file, place);
+    const started = await place.processes.start({
+      name: "evener",
+      cores: place.cores,
+      program: process.execPath,
+      args: [BIN, "serve", file],
+    });
+    await waitUntilReady(started, `http://127.0.0.1:${place.adminPort}/readyz`, place.signal);
+    return { ...started, url: urlOf(place) };
+  },
+};
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const BIN = path.join(ROOT, "bin", "evener.js");
+const CHECK_MS_MAX = 10_000;
+
+/** Until listeners have `tls`, the configuration is refused, which is worth a word and no failure. */
+async function checkTls(file: string, { cores, processes, signal }: Place): Promise<void> {
+  const args = [BIN, "check", file];
+  try {
+    await processes.run({ name: "check", cores, program: process.execPath, args }, CHECK_MS_MAX);
+  } catch (cause) {
+    signal.throwIfAborted();
+    const text = cause instanceof Error ? cause.message : String(cause);
+    if (!text.includes("tls: no such key")) throw cause;
+    throw new NotThereYet("Evener has no TLS to clients yet", { cause });
+  }
+}
+
+function configuration(place: Place): string {
+  const backends = place.backendPorts.map((port) => `"http://127.0.0.1:${port}"`).join(", ");
+  const { certificate } = place;
+  const files = certificate && { cert: certificate.certFile, key: certificate.keyFile };
+  // JSON is YAML.
+  const tls = files === undefined ? "" : `, tls: ${JSON.stringify(files)}`;
+  return `listeners: [{ bind: "127.0.0.1:${place.port}"${tls} }]
+backends: [${backends}]
+threads: ${place.threads}
+access_log: { file: ${JSON.stringify(place.logFile)} }
+admin: { bind: "127.0.0.1:${place.adminPort}" }
+`;
+}
