@@ -50,13 +50,28 @@ export type Path = readonly PropertyKey[];
 
 /** Builds the error for `problems` (at least one) found in the file called `file`. */
 export function invalid(file: string, problems: readonly Problem[]): ConfigError {
-  const sorted = problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+  const sorted = problems.map(onOneLine).toSorted((a, b) => a.line - b.line || a.column - b.column);
   const shown = sorted.slice(0, PROBLEMS_MAX);
   const lines = shown.map((problem) => formatProblem(file, problem));
   if (sorted.length > shown.length) lines.push(`${file}: and ${sorted.length - shown.length} more problems`);
   const first = shown[0]?.code;
   const code = first !== undefined && shown.every((problem) => problem.code === first) ? first : undefined;
   return new ConfigError(code ?? "EVENER_CONFIG_INVALID", lines.join("\n"), shown);
+}
+
+/** Keys and values may hold anything: line ends, and what a terminal obeys, are shown as their escapes. */
+function onOneLine(problem: Problem): Problem {
+  const path = escaped(problem.path);
+  const message = escaped(problem.message);
+  return problem.hint === undefined
+    ? { ...problem, path, message }
+    : { ...problem, path, message, hint: escaped(problem.hint) };
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(CONTROL, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }
 
 /** `FILE:LINE:COLUMN: subject: what was found; what to do (did you mean "backends"?)`. */
@@ -86,3 +101,4 @@ export function describeValue(value: unknown): string {
 }
 
 const VALUE_LENGTH_MAX = 60;
+const CONTROL = /\p{Cc}/gu;

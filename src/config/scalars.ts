@@ -18,7 +18,7 @@ export function scalar<T>(
     .transform((value, context): T => {
       const result = read(value);
       if (!(result instanceof Wrong)) return result;
-      const { message, hint, isOtherShape } = result;
+      const { message, hint, isOtherShape } = withoutContents(result, value);
       const params = { hint, isOtherShape, isMissing: value === undefined };
       context.issues.push({ code: "custom", message, params, input: value });
       return z.NEVER;
@@ -183,6 +183,7 @@ export function wrong(value: unknown, what: string, example: string, hint?: stri
 }
 
 const SECRET_LENGTH_MIN = 16;
+const UNTOLD = "something else";
 const DURATION = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/;
 const DURATION_UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 type DurationUnit = keyof typeof DURATION_UNIT_MS;
@@ -198,14 +199,28 @@ function numberOf(value: unknown): number | undefined {
   return typeof value === "string" && NUMBER.test(value) ? Number(value) : undefined;
 }
 
-function textOf(value: unknown, rules: TextRules): string | Wrong {
-  if (typeof value === "string") return value;
+/** What a `{ file: path }` holds is mostly a secret, wherever it stands: it is not told. */
+function withoutContents(result: Wrong, value: unknown): Wrong {
+  const contents = contentsOf(value);
+  if (typeof contents !== "string" || contents === "") return result;
+  const { hint, isOtherShape } = result;
+  const message = result.message.replaceAll(describeValue(contents), UNTOLD).replaceAll(contents, UNTOLD);
+  return new Wrong(message, hint?.includes(contents) === true ? undefined : hint, isOtherShape);
+}
+
+/** The text of a `{ file: path }`; undefined where `value` is none. */
+function contentsOf(value: unknown): string | Wrong | undefined {
   try {
-    const contents = readFileValue(value);
-    if (contents !== undefined) return contents;
+    return readFileValue(value);
   } catch (error) {
     return new Wrong(`the file that it names can not be read: ${(error as Error).message}`);
   }
+}
+
+function textOf(value: unknown, rules: TextRules): string | Wrong {
+  if (typeof value === "string") return value;
+  const contents = contentsOf(value);
+  if (contents !== undefined) return contents;
   const isUnquoted = typeof value === "number" || typeof value === "boolean";
   if (isUnquoted && rules.isSecret === true) return new Wrong("is no text; put it in quotes");
   return wrong(value, rules.what, isUnquoted ? `it in quotes: "${value}"` : rules.example);
