@@ -11,12 +11,14 @@ import type { Clock } from "./core/kit/clock.ts";
 import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
 import { Fleet } from "./fleet.ts";
+import type { Address } from "./http1/address.ts";
 import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
 import { DataThreads } from "./planes/data-threads.ts";
 import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
 import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
+import { TicketKeys } from "./proxy/ticket-keys.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
 
@@ -43,7 +45,8 @@ export class Server {
     const threads = countThreads(config.threads, log);
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
     const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
-    const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym };
+    const tickets = new TicketKeys();
+    const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym, tickets };
     const onThreadDeath = (reason: string, evidence: string): void => this.#noteDeath(reason, evidence);
     const onPrefaceRefused = (address: string, reason: string): void =>
       this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
@@ -52,6 +55,7 @@ export class Server {
       ledger,
       clock: this.#clock,
       pseudonym,
+      tickets,
       onThreadDeath,
       onPrefaceRefused,
     };
@@ -89,7 +93,7 @@ export class Server {
   }
 
   /** The addresses that requests come in by; the port is the real one where 0 was asked for. */
-  addresses(): { host: string; port: number }[] {
+  addresses(): Address[] {
     return this.#plane.addresses();
   }
 
@@ -108,6 +112,11 @@ export class Server {
     return this.counts().clientConnections;
   }
 
+  /** Client connections that did not come through the handshake of TLS so far. */
+  get failedHandshakes(): number {
+    return this.#plane.counts().failedHandshakes;
+  }
+
   /** Where the admin listener is, or null. */
   get adminAddress(): { host: string; port: number } | null {
     const { admin } = this.#config;
@@ -121,7 +130,13 @@ export class Server {
    */
   async reload(config: Config): Promise<ConfigDiff> {
     const before = this.#config;
-    await this.#plane.listen([...before.listeners, ...config.listeners]);
+    try {
+      await this.#plane.listen([...before.listeners, ...config.listeners]);
+    } catch (error) {
+      // Whatever was opened before the one that failed closes again.
+      await this.#plane.listen(before.listeners);
+      throw error;
+    }
     await this.#apply(config);
     await this.#plane.listen(config.listeners);
     // Only where the file says something else: whoever made the log may have given it a level of its own.

@@ -261,7 +261,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#state === "closed") return;
     this.#state = "linger";
     this.#intake.take();
-    this.#time.awaitClose(this.transport);
+    this.#time.awaitClose();
     this.transport.end();
     this.#intake.resume();
   }

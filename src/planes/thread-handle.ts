@@ -30,6 +30,7 @@ export class ThreadHandle {
       reports: this.reports.memory,
       clockBeganAtMs: Number(process.hrtime.bigint()) / 1e6 - performance.now(),
       pseudonym: kit.pseudonym,
+      tickets: kit.tickets,
       plan,
     };
     this.#worker = new Worker(PROGRAM, { workerData: setup, name: `evener data ${kit.number}` });
@@ -115,7 +116,10 @@ export interface ThreadOwner {
 }
 
 /** What all threads share. */
-export interface ThreadKit extends Pick<ThreadSetup, "threads" | "ledger" | "bells" | "pseudonym"> {
+export interface ThreadKit extends Pick<
+  ThreadSetup,
+  "threads" | "ledger" | "bells" | "pseudonym" | "tickets"
+> {
   readonly number: number;
 }
 

@@ -73,10 +73,11 @@ export function ownResponse(
 }
 
 /** The `set-cookie` of a session that begins or moves; a home that was only full stays the home. */
-function sessionLine(admission: Admission, { backend, attempts }: RequestRecord): string {
+function sessionLine(admission: Admission, record: RequestRecord): string {
   const { cookies } = admission.traffic;
   if (cookies === null) return "";
+  const { backend, attempts } = record;
   const home = admission.cookieEndpoint;
   const isAtHome = home !== null && (home === backend || attempts === 1);
-  return isAtHome ? "" : cookies.setCookieLine(backend, Date.now());
+  return isAtHome ? "" : cookies.setCookieLine(backend, Date.now(), record.isSecure);
 }
