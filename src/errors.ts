@@ -37,6 +37,7 @@ export const ERRORS = {
   EVENER_INTERNAL: "a mistake of Evener's own",
   EVENER_NO_ENDPOINT: "no endpoint can take the work now",
   EVENER_CONFIG_INVALID: "the configuration is not valid",
+  EVENER_CERTIFICATE_INVALID: "a certificate or its key can not be used",
   EVENER_CONFIG_UNREADABLE: "the configuration file can not be read",
   EVENER_ADMIN_TOKEN_REQUIRED: "an admin listener beyond loopback needs a token",
 } as const;

@@ -11,6 +11,7 @@ import { Pool } from "./core/pool.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "./core/pool-options.ts";
 import type { Turnstile } from "./core/sharing/turnstile.ts";
 import type { BackendConfig, PoolConfig } from "./config/config.ts";
+import { addressText } from "./http1/address.ts";
 import { proxyHeader } from "./http1/proxy-protocol.ts";
 import { AgentChecker } from "./signals/agent-check.ts";
 import { Prober, type ProbeTarget } from "./signals/prober.ts";
@@ -150,8 +151,7 @@ export class Group {
     this.#agents?.stop();
     if (health === null) this.pool.forgetProbes();
     this.#prober = health === null ? null : new Prober(this.pool, health, this.#kit.random.split(3));
-    this.#agents =
-      agentCheck === null ? null : new AgentChecker(this.pool, agentCheck.port, agentCheck.intervalMs);
+    this.#agents = agentCheck === null ? null : new AgentChecker(this.pool, agentCheck);
   }
 }
 
@@ -165,16 +165,16 @@ export function poolOptions(config: PoolConfig): PoolOptions {
 
 function toSpec(backend: BackendConfig): ReturnType<typeof endpointSpec> {
   const { id, weight, limit, priority, labels } = backend;
-  const host = backend.host.includes(":") ? `[${backend.host}]` : backend.host;
-  return endpointSpec(`${host}:${backend.port}`, { id, weight, limit, priority, labels });
+  return endpointSpec(addressText(backend), { id, weight, limit, priority, labels });
 }
 
 function toProbe(backend: BackendConfig, { proxyProtocol }: PoolConfig): ProbeTarget {
-  const { id, host, name, port } = backend;
+  const { id, host, name, port, socketPath, tls } = backend;
   // A server that is found by a name may go by it.
   const headers = name === undefined ? backend.headers : { host: `${name}:${port}`, ...backend.headers };
   // A probe comes from ourselves, and says so.
-  return { id, host, port, headers, preface: proxyProtocol === null ? "" : proxyHeader(proxyProtocol, null) };
+  const preface = proxyProtocol === null ? "" : proxyHeader(proxyProtocol, null);
+  return { id, host, port, socketPath, tls, headers, preface };
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -14,6 +14,7 @@ import { Ledger } from "./core/ledger.ts";
 import { DnsSource } from "./discovery/dns.ts";
 import { type NameEventKind, Names } from "./discovery/names.ts";
 import { Fleet } from "./fleet.ts";
+import type { Address } from "./http1/address.ts";
 import { Deadlines } from "./http1/deadlines.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
@@ -22,6 +23,7 @@ import { DataThreads } from "./planes/data-threads.ts";
 import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
 import { countThreads } from "./planes/thread-count.ts";
 import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
+import { TicketKeys } from "./proxy/ticket-keys.ts";
 import { keptSessionKey } from "./state.ts";
 import { VERSION } from "./version.ts";
 
@@ -61,7 +63,8 @@ export class Server {
     const threads = countThreads(config.threads, (facts, text) => log.warn(facts, text));
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
     const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
-    const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym };
+    const tickets = new TicketKeys();
+    const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym, tickets };
     const onThreadDeath = (reason: string, evidence: string): void => this.#noteDeath(reason, evidence);
     const onPrefaceRefused = (address: string, reason: string): void =>
       this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
@@ -70,6 +73,7 @@ export class Server {
       ledger,
       clock: this.#clock,
       pseudonym,
+      tickets,
       onThreadDeath,
       onPrefaceRefused,
     };
@@ -108,7 +112,7 @@ export class Server {
   }
 
   /** The addresses that requests come in by; the port is the real one where 0 was asked for. */
-  addresses(): { host: string; port: number }[] {
+  addresses(): Address[] {
     return this.#plane.addresses();
   }
 
@@ -135,6 +139,11 @@ export class Server {
   /** Client connections now. */
   get connections(): number {
     return this.counts().clientConnections;
+  }
+
+  /** Client connections that did not come through the handshake of TLS so far. */
+  get failedHandshakes(): number {
+    return this.#plane.counts().failedHandshakes;
   }
 
   /** Where the admin listener is, or null. */
@@ -181,7 +190,13 @@ export class Server {
 
   async #reload(config: Config): Promise<ConfigDiff> {
     const before = this.#config;
-    await this.#plane.listen([...before.listeners, ...config.listeners]);
+    try {
+      await this.#plane.listen([...before.listeners, ...config.listeners]);
+    } catch (error) {
+      // Whatever was opened before the one that failed closes again.
+      await this.#plane.listen(before.listeners);
+      throw error;
+    }
     try {
       await this.#names.follow([...namesOf(before), ...namesOf(config)], config.resolvers);
       await this.#apply(config);

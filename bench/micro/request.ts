@@ -16,6 +16,7 @@ import { Pool } from "../../src/core/pool.ts";
 import { DataPlane } from "../../src/planes/data-plane.ts";
 import { Exchange } from "../../src/proxy/exchange.ts";
 import { Peer } from "../../src/proxy/peer.ts";
+import { TicketKeys } from "../../src/proxy/ticket-keys.ts";
 import { UpstreamConnection } from "../../src/proxy/upstream.ts";
 
 const isSmoke = process.argv.includes("--smoke");
@@ -78,6 +79,7 @@ const plane = new DataPlane(config, {
   random,
   deadlines,
   pseudonym: "evener-0",
+  tickets: new TicketKeys(),
   threads: 1,
   onPrefaceRefused: () => {},
 });

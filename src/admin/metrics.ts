@@ -87,6 +87,8 @@ function writeProcess(text: MetricsText, source: AdminSource): void {
   );
   write("evener_unrouted_total", "counter", "Requests that no route took.", figures.unrouted);
   write("evener_malformed_total", "counter", "Requests that were not valid HTTP.", figures.malformed);
+  const handshakes = "Client connections whose TLS handshake failed.";
+  write("evener_failed_handshakes_total", "counter", handshakes, figures.failedHandshakes);
   write(
     "evener_proxy_protocol_refused_total",
     "counter",

@@ -86,6 +86,8 @@ export interface ProcessFigures {
   readonly malformed: number;
   /** Connections closed because their PROXY header was missing, not valid or not from a trusted peer. */
   readonly refusedPrefaces: number;
+  /** Client connections whose handshake of TLS failed. */
+  readonly failedHandshakes: number;
   /** Lines of the access log that were dropped because its receiver was too slow. */
   readonly accessLogDropped: number;
   readonly lateSettles: number;

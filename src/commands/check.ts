@@ -1,7 +1,9 @@
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { EvenerError } from "../errors.ts";
+import { addressText } from "../http1/address.ts";
 import { describeMatch, describeTarget } from "./describe-route.ts";
 import { explain, explanationText } from "./explain.ts";
 
@@ -32,18 +34,24 @@ export function check(file: string, options: CheckOptions): void {
     const explanation = explain(config, { url, method: method ?? "GET", headers: header });
     print(json ? `${JSON.stringify({ ok: true, ...explanation })}\n` : explanationText(explanation));
   } else if (json) {
-    print(`${JSON.stringify({ ok: true, pools: config.pools.length, routes: config.routes.length })}\n`);
+    const { pools, routes } = config;
+    const counts = { pools: pools.length, routes: routes.length };
+    print(`${JSON.stringify({ ok: true, ...counts, warnings: warningsOf(config) })}\n`);
   } else print(summary(file, config));
 }
 
-function summary(file: string, { listeners, routes, pools }: Config): string {
+function summary(file: string, config: Config): string {
+  const { listeners, routes, pools } = config;
   const lines = [
     `${file}: valid`,
-    ...listeners.map(({ host, port }) => `  listens on ${host}:${port}`),
+    ...listeners.map((listener) => {
+      return `  listens on ${addressText(listener)}${listener.tls === null ? "" : " (TLS)"}`;
+    }),
     ...routes.map((route) => `  ${describeMatch(route)} -> ${describeTarget(route.target)}`),
     ...pools.map(({ name, policy, backends }) => {
       return `  pool ${name}: ${policy.name} over ${backends.map(({ id }) => id).join(", ")}`;
     }),
+    ...warningsOf(config).map((warning) => `  warning: ${warning}`),
   ];
   return `${lines.join("\n")}\n`;
 }

@@ -18,6 +18,7 @@ import type { ProxyContext } from "../proxy/context.ts";
 import { Peer } from "../proxy/peer.ts";
 import { RequestRecord } from "../proxy/record.ts";
 import { FITS, MISFIT, misfitOf } from "../proxy/route-match.ts";
+import { TicketKeys } from "../proxy/ticket-keys.ts";
 import { describeCondition, describeMatch, describeTarget } from "./describe-route.ts";
 
 /** The request that is asked about. */
@@ -77,7 +78,9 @@ function contextOf(config: Config, deadlines: Deadlines): ProxyContext {
   const clock = { nowMs: (): number => 0 };
   const ledger = new Ledger();
   const fleet = new Fleet({ ledger, clock, random, onEvent: () => {}, turnstileOf: () => undefined });
-  const kit = { clock, random, deadlines, pseudonym: "evener", threads: 1, onPrefaceRefused: () => {} };
+  const tickets = new TicketKeys();
+  const shared = { clock, random, deadlines, tickets };
+  const kit = { ...shared, pseudonym: "evener", threads: 1, onPrefaceRefused: () => {} };
   const plane = new DataPlane({ ...config, accessLog: { kind: "off" } }, kit);
   const pools = fleet.apply(config.pools.map((pool) => ({ ...pool, health: null, agentCheck: null })));
   const deskOf = (name: string): Pool => pools.get(name)!;

@@ -1,13 +1,15 @@
-import { existsSync, watch } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { existsSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { didYouMean } from "../config/suggest.ts";
+import { warningsOf } from "../config/warnings.ts";
 import { EvenerError } from "../errors.ts";
+import { addressText } from "../http1/address.ts";
 import { Server } from "../server.ts";
 import { findOrDemonstrate } from "./first-minute.ts";
 import { untilStopped } from "./until-stopped.ts";
+import { FileWatch } from "./watch-files.ts";
 
 /**
  * `evener [serve] [FILE]`: runs by a configuration; without one, finds model servers here or starts the demo.
@@ -20,15 +22,25 @@ export async function serve(file: string | undefined, options: { load: boolean }
   const config = loadConfig(path);
   const log = createLog(config);
   const server = await Server.start(config, log);
-  for (const { host, port } of server.addresses()) log.info({ host, port }, "listening");
+  for (const address of server.addresses()) {
+    const { host, port } = address;
+    log.info({ host, port, address: addressText(address) }, "listening");
+  }
   const admin = server.adminAddress;
   if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
   // One after the other: a save and a signal at once would apply two files through each other.
   let reloads: Promise<void> = Promise.resolve();
   const reloadNext = (): void => {
-    reloads = reloads.then(() => reload(server, path, log));
+    reloads = reloads.then(() => reload(server, path, log, follow));
   };
-  watchFile(path, reloadNext);
+  const watch = new FileWatch(reloadNext);
+  const follow = (now: Config): void => {
+    for (const warning of warningsOf(now)) log.warn(warning);
+    watch.watch([path, ...now.files], (directory, error) => {
+      log.warn({ directory, problem: error.message }, "changes here are not noticed; send SIGHUP after one");
+    });
+  };
+  follow(config);
   process.on("SIGHUP", reloadNext);
   process.on("SIGUSR1", () => server.reopenLogs());
   await untilStopped(
@@ -47,30 +59,23 @@ function createLog(config: Config): Logger {
 }
 
 const DEFAULT_FILE = "evener.yaml";
-/** Editors write a file in several steps. */
-const SETTLE_MS = 100;
 
 /** A file that can not be used changes nothing, and says why. */
-async function reload(server: Server, path: string, log: Logger): Promise<void> {
+async function reload(
+  server: Server,
+  path: string,
+  log: Logger,
+  follow: (config: Config) => void,
+): Promise<void> {
   try {
-    const { text: change, needsRestart: keys } = await server.reload(loadConfig(path));
+    const config = loadConfig(path);
+    const { text: change, needsRestart: keys } = await server.reload(config);
     log.info({ change }, "configuration reloaded");
     if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");
+    follow(config);
   } catch (error) {
     log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
   }
-}
-
-/** Tells when the file was saved: also where an editor, or Kubernetes, puts a new file in its place. */
-function watchFile(path: string, changed: () => void): void {
-  const name = basename(path);
-  let timer: NodeJS.Timeout | null = null;
-  const watcher = watch(dirname(resolve(path)), (_event, file) => {
-    if (file !== null && file !== name && file !== "..data") return;
-    if (timer !== null) clearTimeout(timer);
-    timer = setTimeout(changed, SETTLE_MS);
-  });
-  watcher.unref();
 }
 
 /** A mistyped command would be taken for a file. */

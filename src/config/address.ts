@@ -13,6 +13,21 @@ export function bind(): z.ZodType<BindConfig> {
   });
 }
 
+/** {@link bind}, or a unix socket: `unix:/path`. */
+export function listenAddress(): z.ZodType<ListenAddress> {
+  const json = { type: ["integer", "string"], minimum: 0, maximum: PORT_MAX };
+  return scalar("port, host:port or unix:/path", json, (value) => {
+    if (typeof value === "number" || typeof value === "string") return parseListen(String(value));
+    return wrong(value, "a port, host:port or unix:/path", LISTEN_EXAMPLE);
+  });
+}
+
+/** Where a listener is. */
+export interface ListenAddress extends BindConfig {
+  /** null = TCP. */
+  readonly socketPath: string | null;
+}
+
 /** Address of a model server. */
 export function backendUrl(): z.ZodType<BackendAddress> {
   return scalar("URL", { type: "string" }, (value) => {
@@ -33,10 +48,11 @@ export function ipRange(): z.ZodType<IpRange> {
 }
 
 /** Where a backend listens, as its URL says. */
-export interface BackendAddress extends BindConfig {
-  /** `http://host:port`. */
+export interface BackendAddress extends ListenAddress {
+  readonly isTls: boolean;
+  /** `http://host:port`, `https://host:port` or `unix:/path`. */
   readonly url: string;
-  /** `host:port`, the id of a backend that has none of its own. */
+  /** `host:port` or `unix:/path`, the id of a backend that has none of its own. */
   readonly authority: string;
 }
 
@@ -46,6 +62,15 @@ export const ADMIN_BIND = "127.0.0.1:9901";
 /** Whether only this machine can reach a listener that is bound to `host`. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+/** Reads {@link listenAddress}'s texts. */
+export function parseListen(text: string): ListenAddress | Wrong {
+  const path = parseUnix(text);
+  if (path instanceof Wrong) return path;
+  if (path !== null) return { host: "", port: 0, socketPath: path };
+  const address = parseBind(text);
+  return address instanceof Wrong ? address : { ...address, socketPath: null };
 }
 
 /** Reads {@link bind}'s texts. */
@@ -61,13 +86,20 @@ export function parseBind(text: string): BindConfig | Wrong {
   return { host: address.host, port };
 }
 
-/** Reads `http://host:port` (port 80 when none is written) or `host:port`. */
+/**
+ * Reads `http://host:port` (port 80 when none is written), `https://host:port` (443), `host:port`,
+ * `unix:/path` or `http+unix:///path`.
+ */
 export function parseBackendUrl(written: string): BackendAddress | Wrong {
+  const path = parseUnix(written);
+  if (path instanceof Wrong) return path;
+  if (path !== null) {
+    const name = `unix:${path}`;
+    return { host: "", port: 0, socketPath: path, isTls: false, url: name, authority: name };
+  }
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\//.exec(written)?.[1]?.toLowerCase();
-  if (scheme === "https")
-    return new Wrong("TLS to backends comes with a later version; write http://host:port");
-  if (scheme !== undefined && scheme !== "http") {
-    return new Wrong(`backends are reached by http, not ${scheme}; write http://host:port`);
+  if (scheme !== undefined && scheme !== "http" && scheme !== "https") {
+    return new Wrong(`backends are reached by http or https, not ${scheme}; write http://host:port`);
   }
   if (scheme === undefined && !/:\d+$/.test(written)) {
     return wrong(written, "a URL", "http://host:port (a port is needed)");
@@ -88,11 +120,49 @@ export function parseBackendUrl(written: string): BackendAddress | Wrong {
   const isName =
     url.hostname.startsWith("[") || rest.toLowerCase().replace(/(:\d*)?\/?$/, "") === url.hostname;
   if (!isName || url.port === "0") return wrong(written, "a URL", "http://host:port");
-  const port = url.port === "" ? 80 : Number(url.port);
+  const isTls = scheme === "https";
+  const port = portOf(rest, isTls);
   const authority = `${url.hostname}:${port}`;
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { host, port, url: `http://${authority}`, authority };
+  return {
+    host,
+    port,
+    socketPath: null,
+    isTls,
+    url: `${isTls ? "https" : "http"}://${authority}`,
+    authority,
+  };
+}
+
+/** The path of a unix socket; null where the text is none. */
+function parseUnix(text: string): string | null | Wrong {
+  const written = /^(?:http\+)?unix:(?:\/\/)?(.*)$/i.exec(text)?.[1];
+  if (written === undefined) return null;
+  // Some programs write the path where a URL has its host: http+unix://%2Frun%2Fvllm.sock.
+  const path = written.replaceAll(/%2f/gi, "/");
+  if (!path.startsWith("/") || path.endsWith("/")) {
+    return wrong(text, "the whole path of a unix socket", "unix:/run/vllm.sock");
+  }
+  // It is a name in logs, metrics and headers as well.
+  if (!SOCKET_PATH.test(path)) {
+    return wrong(text, "the path of a unix socket", "one of letters, digits and . _ - + @ : ~ /");
+  }
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= SOCKET_PATH_BYTES_MAX) return path;
+  return new Wrong(
+    `the path of a unix socket has ${bytes} bytes; systems allow ${SOCKET_PATH_BYTES_MAX}: shorten it`,
+  );
+}
+
+/** `URL` leaves the port of its scheme out, also where it was written. */
+function portOf(rest: string, isTls: boolean): number {
+  const written = /:(\d+)\/?$/.exec(rest)?.[1];
+  return written === undefined ? (isTls ? 443 : 80) : Number(written);
 }
 
 const PORT_MAX = 65_535;
 const ALL_ADDRESSES = "0.0.0.0";
+const LISTEN_EXAMPLE = "8080, 127.0.0.1:8080 or unix:/run/evener.sock";
+const SOCKET_PATH = /^[\w./+@:~-]+$/;
+/** Of `sun_path`, on Linux 108 with its zero, on macOS 104. */
+const SOCKET_PATH_BYTES_MAX = 103;

@@ -1,5 +1,5 @@
-import { ADMIN_BIND, isLoopback, parseBackendUrl, parseBind } from "./address.ts";
-import type { BindConfig } from "./config.ts";
+import { type Address, addressText } from "../http1/address.ts";
+import { ADMIN_BIND, isLoopback, parseBackendUrl, parseBind, parseListen } from "./address.ts";
 import type { Finding, Path } from "./problem.ts";
 import { Wrong } from "./scalars.ts";
 
@@ -20,48 +20,52 @@ export function checkCollisions(file: Readonly<Record<string, unknown>>): Findin
 /** An address and where it is written. */
 interface Place {
   readonly path: Path;
-  readonly address: BindConfig;
+  readonly address: Address;
 }
 
-function findListener(
-  { path, address }: Place,
-  before: readonly Place[],
-  admin: BindConfig | null,
-): Finding[] {
+function findListener({ path, address }: Place, before: readonly Place[], admin: Address | null): Finding[] {
   if (admin !== null && overlaps(address, admin)) {
     const message =
-      `port ${address.port} is the admin listener's (${textOf(admin)}); ` +
+      `port ${address.port} is the admin listener's (${addressText(admin)}); ` +
       `write another one, or move that by "admin: { bind: ... }"`;
     return [{ path, message }];
   }
-  const other = before.find((listener) => overlaps(address, listener.address));
+  const other = before.find((one) => overlaps(address, one.address) && !areFamilies(address, one.address));
   if (other === undefined) return [];
-  if (textOf(other.address) === textOf(address))
-    return [{ path, message: "is there twice; remove one of them" }];
-  const message = `${textOf(address)} and ${textOf(other.address)} overlap; write one of them, or another`;
-  return [{ path, message }];
+  const [one, two] = [addressText(address), addressText(other.address)];
+  if (one === two) return [{ path, message: "is there twice; remove one of them" }];
+  return [{ path, message: `${one} and ${two} overlap; write one of them, or another` }];
 }
 
 /** A balancer never finds itself. */
 function findBackend(
   { path, address }: Place,
   listeners: readonly Place[],
-  admin: BindConfig | null,
+  admin: Address | null,
 ): Finding[] {
   const own = listeners.find((listener) => reaches(address, listener.address));
-  if (own !== undefined) {
-    const message = `is Evener's own listener ${textOf(own.address)}; write where the model server listens`;
+  const refuse = (what: string, at: Address): Finding[] => {
+    const message = `is Evener's own ${what} ${addressText(at)}; write where the model server listens`;
     return [{ path, message }];
-  }
-  if (admin === null || !reaches(address, admin)) return [];
-  const message = `is Evener's own admin listener ${textOf(admin)}; write where the model server listens`;
-  return [{ path, message }];
+  };
+  if (own !== undefined) return refuse("listener", own.address);
+  return admin !== null && reaches(address, admin) ? refuse("admin listener", admin) : [];
 }
 
 /** Whether the system would refuse the second of the two. 0 is any free port. */
-function overlaps(a: BindConfig, b: BindConfig): boolean {
+function overlaps(a: Address, b: Address): boolean {
+  if (isUnix(a) || isUnix(b)) return a.socketPath === b.socketPath;
   if (a.port !== b.port || a.port === 0) return false;
   return a.host === b.host || covers(a.host, b.host) || covers(b.host, a.host);
+}
+
+/** Two listeners for all addresses, of IPv4 and of IPv6: each is opened for its own family alone. */
+function areFamilies(a: Address, b: Address): boolean {
+  return (a.host === "::" && b.host === "0.0.0.0") || (a.host === "0.0.0.0" && b.host === "::");
+}
+
+function isUnix({ socketPath = null }: Address): boolean {
+  return socketPath !== null;
 }
 
 /** All addresses of a family; "::" takes those of IPv4, too. A name is not resolved: it may be either. */
@@ -71,7 +75,9 @@ function covers(host: string, other: string): boolean {
 }
 
 /** Whether a connection to that backend ends at that listener, as far as the file alone can tell. */
-function reaches({ host, port }: BindConfig, listener: BindConfig): boolean {
+function reaches(backend: Address, listener: Address): boolean {
+  if (isUnix(backend) || isUnix(listener)) return backend.socketPath === listener.socketPath;
+  const { host, port } = backend;
   if (port !== listener.port) return false;
   // Who connects to "all addresses" reaches this machine.
   const here = host === "localhost" || host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
@@ -82,12 +88,12 @@ function reaches({ host, port }: BindConfig, listener: BindConfig): boolean {
 function listenersOf({ listen, listeners }: Readonly<Record<string, unknown>>): Place[] {
   const list = Array.isArray(listeners) ? listeners : [];
   return [
-    ...placeOf(["listen"], listen, parseBind),
-    ...list.flatMap((one: unknown, i) => placeOf(["listeners", i, "bind"], keyOf(one, "bind"), parseBind)),
+    ...placeOf(["listen"], listen, parseListen),
+    ...list.flatMap((one: unknown, i) => placeOf(["listeners", i, "bind"], keyOf(one, "bind"), parseListen)),
   ];
 }
 
-function adminOf({ admin }: Readonly<Record<string, unknown>>): BindConfig | null {
+function adminOf({ admin }: Readonly<Record<string, unknown>>): Address | null {
   if (admin === "off") return null;
   const [place] = placeOf([], keyOf(admin, "bind") ?? ADMIN_BIND, parseBind);
   return place?.address ?? null;
@@ -111,7 +117,7 @@ function backendsOf({ backends, pools }: Readonly<Record<string, unknown>>): Pla
   });
 }
 
-function placeOf(path: Path, value: unknown, parse: (text: string) => BindConfig | Wrong): Place[] {
+function placeOf(path: Path, value: unknown, parse: (text: string) => Address | Wrong): Place[] {
   if (typeof value !== "string" && typeof value !== "number") return [];
   const address = parse(String(value));
   return address instanceof Wrong ? [] : [{ path, address }];
@@ -119,8 +125,4 @@ function placeOf(path: Path, value: unknown, parse: (text: string) => BindConfig
 
 function keyOf(value: unknown, key: string): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
-}
-
-function textOf({ host, port }: BindConfig): string {
-  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }

@@ -27,6 +27,37 @@ export interface Config {
   /** None, one or two secrets; the first signs session cookies, all verify them. */
   readonly sessionKeys: readonly string[];
   readonly limits: LimitsConfig;
+  /** Absolute paths of the files that this was read from beside its own: certificates, keys, secrets. */
+  readonly files: readonly string[];
+}
+
+/** Where requests come in. */
+export interface ListenerConfig extends BindConfig {
+  /** A unix socket (`host` is "" and `port` 0 then); null = TCP. */
+  readonly socketPath: string | null;
+  /** Mode of the unix socket's file. */
+  readonly socketMode: number;
+  /** Every connection begins with a PROXY header (v1 or v2) of a trusted proxy. */
+  readonly proxyProtocol: boolean;
+  /** null = plain HTTP. */
+  readonly tls: ListenerTlsConfig | null;
+}
+
+/** How clients are spoken to by TLS; certificates and keys are PEM texts. */
+export interface ListenerTlsConfig {
+  /** At least one; the first is for names that are in none. */
+  readonly certificates: readonly CertificateConfig[];
+  /** Who may vouch for clients; null = clients are not asked for a certificate. */
+  readonly clientCa: string | null;
+  readonly clientAuth: "require" | "request";
+  /** The same as {@link LimitsConfig.tlsHandshakeMs}. */
+  readonly handshakeTimeoutMs: number;
+}
+
+/** A certificate with those that vouch for it, and its key. */
+export interface CertificateConfig {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** Data threads; 0 = the main thread carries the requests. */
@@ -38,12 +69,6 @@ export interface BindConfig {
   readonly host: string;
   /** 0..65535; 0 = any free port. */
   readonly port: number;
-}
-
-/** A listener, and what is spoken there before HTTP. */
-export interface ListenerConfig extends BindConfig {
-  /** Every connection begins with a PROXY header (v1 or v2) of a trusted proxy. */
-  readonly proxyProtocol: boolean;
 }
 
 export type AccessLogConfig =
@@ -71,6 +96,7 @@ export interface LimitsConfig {
   readonly headerTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly bodyProgressMs: number;
+  readonly tlsHandshakeMs: number;
 }
 
 /** Backends that can serve the same requests, and the rules for choosing among them. */
@@ -106,12 +132,17 @@ export interface PolicyConfig {
 /** One backend of a pool. */
 export interface BackendConfig {
   readonly id: string;
-  /** Without brackets. */
+  /** Without brackets; "" for a unix socket. */
   readonly host: string;
   /** The name that `host` is an address of; absent where `host` is what was written. */
   readonly name?: string;
+  /** 0 for a unix socket. */
   readonly port: number;
-  /** `http://host:port`, without a path. */
+  /** null = TCP. */
+  readonly socketPath: string | null;
+  /** null = plain HTTP. */
+  readonly tls: BackendTlsConfig | null;
+  /** `http://host:port` or `https://host:port`, without a path, or `unix:/path`. */
   readonly url: string;
   /** 0.001..1e6. */
   readonly weight: number;
@@ -126,10 +157,25 @@ export interface BackendConfig {
   readonly engine: string;
 }
 
+/** How a backend is spoken to by TLS; certificates and keys are PEM texts. */
+export interface BackendTlsConfig {
+  /** null = the authorities that Node knows. */
+  readonly ca: string | null;
+  /** The name that its certificate must be for. */
+  readonly serverName: string;
+  /** Our own certificate and its key; null = none. */
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** false = whoever answers is believed. */
+  readonly verify: boolean;
+}
+
 /** Where the agents of the backends answer, and how often they are asked. */
 export interface AgentCheckConfig {
   readonly port: number;
   readonly intervalMs: number;
+  /** Agents of backends with TLS are asked by TLS, too. */
+  readonly tls: boolean;
 }
 
 /** How backends are probed. */

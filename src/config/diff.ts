@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
+import { addressText } from "../http1/address.ts";
 import type { RouteConfig } from "./config-route.ts";
 import type { BackendConfig, Config, PoolConfig } from "./config.ts";
 
@@ -52,12 +53,11 @@ interface Effect {
 }
 
 /** In the order of the log. A new key of the configuration has to say here what a reload does with it. */
-const EFFECTS: Readonly<Record<Exclude<keyof Config, "pools">, Effect>> = {
+const EFFECTS: Readonly<Record<Exclude<keyof Config, "pools" | "files">, Effect>> = {
   listeners: {
     key: "listeners",
     isAtRestart: false,
-    describe: (old, next) =>
-      namesOf(diffNamed(old.listeners, next.listeners, ({ host, port }) => `${host}:${port}`)),
+    describe: (old, next) => namesOf(diffNamed(old.listeners, next.listeners, addressText)),
   },
   routes: {
     key: "routes",

@@ -1,24 +1,36 @@
 import * as path from "node:path";
 
 import type { RouteConfig } from "./config-route.ts";
-import type { Config, ListenerConfig, PoolConfig } from "./config.ts";
-import { poolSchema } from "./schema-pool.ts";
+import type { BackendConfig, Config, ListenerConfig, PoolConfig } from "./config.ts";
+import { expandBackend, expandListenerTls, type Reading } from "./expand-tls.ts";
+import type { Path } from "./problem.ts";
+import type { BackendWritten } from "./schema-backend.ts";
+import { type ListenerWritten, SOCKET_MODE } from "./schema-listener.ts";
+import { poolSchema, type UnnamedPool } from "./schema-pool.ts";
 import { routeSchema, type RouteWritten } from "./schema-route.ts";
 import type { ConfigFile } from "./schema.ts";
 
 /**
- * Fills in what the shorthands stand for. `file` has passed the schema and the cross checks; `directory` is
- * where relative paths start.
+ * Fills in what the shorthands stand for, and what the files contain that are named. `file` has passed the
+ * schema and the cross checks; `directory` is where relative paths start. What is wrong with the files is
+ * among the findings of `reading`; the configuration is of no use then.
  */
-export function expand(file: ConfigFile, directory: string): Config {
-  const pools: PoolConfig[] = Object.entries(file.pools ?? {}).map(([name, pool]) => ({ name, ...pool }));
+export function expand(file: ConfigFile, directory: string, reading: Reading): Omit<Config, "files"> {
+  const pools = Object.entries(file.pools ?? {}).map(([name, pool]): PoolConfig => {
+    return { name, ...expandPool(pool, ["pools", name], reading) };
+  });
   if (file.backends !== undefined) {
     // Any valid backend will do: it is replaced by those that were read already.
-    const defaults = poolSchema.parse({ backends: ["http://127.0.0.1:80"] });
-    pools.unshift({ name: "default", ...defaults, backends: file.backends });
+    const { tls: _, ...defaults } = poolSchema.parse({ backends: ["http://127.0.0.1:80"] });
+    const pool = { written: {}, place: [] };
+    pools.unshift({
+      name: "default",
+      ...defaults,
+      backends: file.backends.map((one, index) => expandBackend(one, ["backends", index], pool, reading)),
+    });
   }
   return {
-    listeners: file.listeners?.map(toListener) ?? [{ ...file.listen!, proxyProtocol: false }],
+    listeners: expandListeners(file, reading),
     trustedProxies: file.trusted_proxies,
     forwardedHeaders: file.forwarded_headers,
     resolvers: file.resolvers,
@@ -37,13 +49,53 @@ export function expand(file: ConfigFile, directory: string): Config {
   };
 }
 
-function toListener(written: NonNullable<ConfigFile["listeners"]>[number]): ListenerConfig {
-  return { ...written.bind, proxyProtocol: written.proxy_protocol };
-}
-
 function routesOf({ routes, upgrades }: ConfigFile, pools: readonly PoolConfig[]): RouteConfig[] {
   const written = routes ?? [routeForAll(pools)];
   return written.map((route) => ({ ...route, upgrades: route.upgrades ?? upgrades }));
+}
+
+function expandListeners(file: ConfigFile, reading: Reading): ListenerConfig[] {
+  const written: readonly ListenerWritten[] = file.listeners ?? [
+    { bind: file.listen!, proxyProtocol: false, tls: null, socketMode: SOCKET_MODE },
+  ];
+  return written.map(({ bind, proxyProtocol, tls, socketMode }, index) => {
+    const place = ["listeners", index, "tls"];
+    const { tlsHandshakeMs } = file.limits;
+    const secure = tls === null ? null : expandListenerTls(tls, place, tlsHandshakeMs, reading);
+    return { ...bind, socketMode, proxyProtocol, tls: secure };
+  });
+}
+
+function expandPool(
+  { tls, backends, ...rest }: UnnamedPool,
+  place: Path,
+  reading: Reading,
+): Omit<PoolConfig, "name"> {
+  const pool = { written: tls ?? {}, place: [...place, "tls"] };
+  if (tls !== null && !backends.some(({ isTls }) => isTls)) {
+    const message = `is for https:// URLs, and no backend has one; write https:// or remove "tls"`;
+    reading.findings.push({ path: pool.place, at: "key", message });
+  }
+  return {
+    ...rest,
+    backends: backends.map((backend, index): BackendConfig => {
+      const at = [...place, "backends", index];
+      checkAgent(rest.agentCheck, backend, at, reading);
+      return expandBackend(backend, at, pool, reading);
+    }),
+  };
+}
+
+/** An agent is asked at a port of its backend's host. */
+function checkAgent(
+  agentCheck: PoolConfig["agentCheck"],
+  { socketPath }: BackendWritten,
+  at: Path,
+  { findings }: Reading,
+): void {
+  if (agentCheck === null || socketPath === null) return;
+  const message = `is a unix socket, so "agent_check" has no host to ask; give it a pool of its own`;
+  findings.push({ path: at, message });
 }
 
 /** Without routes everything goes to the only pool, or to the one called `default`. */

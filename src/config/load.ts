@@ -5,6 +5,7 @@ import { crossCheck } from "./cross-check.ts";
 import type { Environment } from "./environment.ts";
 import { expand } from "./expand.ts";
 import { findingsOf } from "./findings.ts";
+import { PemFiles } from "./pem-files.ts";
 import type { Finding, Problem } from "./problem.ts";
 import { ConfigError, describeValue, formatPath, invalid } from "./problem.ts";
 import { readText } from "./read-text.ts";
@@ -31,10 +32,13 @@ export function loadConfig(file: string, env: Environment = process.env): Config
  */
 export function parseConfig(text: string, options: ParseOptions): Config {
   const directory = path.dirname(path.resolve(options.path));
-  const source = new Source(text.replace(/^\uFEFF/, ""), {
-    env: options.env,
-    readFile: (name) => options.readFile(path.resolve(directory, name)),
-  });
+  const files = new Set<string>();
+  const readFile = (name: string): string => {
+    const file = path.resolve(directory, name);
+    files.add(file);
+    return options.readFile(file);
+  };
+  const source = new Source(text.replace(/^\uFEFF/, ""), { env: options.env, readFile });
   if (source.value === undefined) throw invalid(options.path, source.problems);
   if (!isMap(source.value)) throw invalid(options.path, [...source.problems, notAMap(source)]);
   const parsed = fileSchema.safeParse(source.value, { reportInput: true });
@@ -42,7 +46,10 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   if (!parsed.success) findings.push(...findingsOf(parsed.error.issues, source.value));
   const problems = [...source.problems, ...placeAll(findings, source)];
   if (problems.length > 0 || !parsed.success) throw invalid(options.path, problems);
-  return expand(parsed.data, directory);
+  const read: Finding[] = [];
+  const config = expand(parsed.data, directory, { pems: new PemFiles(readFile, read), findings: read });
+  if (read.length > 0) throw invalid(options.path, placeAll(read, source));
+  return { ...config, files: [...files] };
 }
 
 /** Where a text comes from, and what it may refer to. */
@@ -58,8 +65,8 @@ export interface ParseOptions {
 const TWO_LINES = `"listen: 8080" and "backends: [http://HOST:PORT]"`;
 /** A configuration beyond this is a mistake, such as a log file. */
 const FILE_BYTES_MAX = 1_048_576;
-/** Of a `{ file: path }` value. */
-const VALUE_BYTES_MAX = 65_536;
+/** Of a file that is named; a bundle of all public authorities has a quarter of it. */
+const VALUE_BYTES_MAX = 1_048_576;
 
 function placeAll(findings: readonly Finding[], source: Source): Problem[] {
   const meant = new Set(

@@ -56,8 +56,14 @@ export const agentCheckSchema: z.ZodType<AgentCheckConfig | null> = offOr(
     .strictObject({
       port: integer(1, 65_535).describe("TCP port of the agent on every backend's host"),
       interval: duration(100, 3_600_000).prefault("2s").describe("time between two questions to an agent"),
+      tls: z
+        .enum(["on", "off"])
+        .prefault("off")
+        .describe("`on`: agents of `https://` backends speak TLS, too, and are verified like their backend"),
     })
-    .transform((written): AgentCheckConfig => ({ port: written.port, intervalMs: written.interval })),
+    .transform((written): AgentCheckConfig => {
+      return { port: written.port, intervalMs: written.interval, tls: written.tls === "on" };
+    }),
 );
 
 /** What real work says about a backend. */

@@ -2,10 +2,11 @@ import * as z from "zod";
 
 import type { PoolConfig } from "./config.ts";
 import { duration, offOr } from "./scalars.ts";
-import { backendList } from "./schema-backend.ts";
+import { backendList, type BackendWritten } from "./schema-backend.ts";
 import { agentCheckSchema, healthSchema, outlierSchema, slowdownSchema } from "./schema-health.ts";
 import { policySchema } from "./schema-policy.ts";
 import { sessionSchema } from "./schema-session.ts";
+import { backendTlsSchema, type BackendTlsWritten } from "./schema-tls.ts";
 import { connectionsSchema, queueSchema, retrySchema, timeoutsSchema } from "./schema-traffic.ts";
 
 /** One pool without its name, which is its key in `pools`. */
@@ -17,6 +18,9 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     backends: backendList().describe(
       "the model servers; each is a URL (`http://` may be left out) or a map with `url`",
     ),
+    tls: backendTlsSchema
+      .optional()
+      .describe("how backends with an `https://` URL are verified; without it by what Node trusts"),
     health: healthSchema.prefault({}).describe("active probes; with `off` only outcomes of real work count"),
     agent_check: agentCheckSchema
       .prefault("off")
@@ -42,6 +46,7 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
   .transform((written): UnnamedPool => ({
     policy: written.policy,
     backends: written.backends,
+    tls: written.tls ?? null,
     agentCheck: written.agent_check,
     health: written.health,
     outlier: written.outlier,
@@ -56,5 +61,8 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     proxyProtocol: written.proxy_protocol,
   }));
 
-/** A pool whose name is not known yet. */
-export type UnnamedPool = Omit<PoolConfig, "name">;
+/** A pool whose name is not known yet, and whose files are not read. */
+export interface UnnamedPool extends Omit<PoolConfig, "name" | "backends"> {
+  readonly backends: BackendWritten[];
+  readonly tls: BackendTlsWritten | null;
+}

@@ -1,12 +1,13 @@
 import * as z from "zod";
 
 import type { IpRange } from "../core/kit/ip-address.ts";
-import { ADMIN_BIND, bind, ipRange, isLoopback } from "./address.ts";
-import type { AdminConfig, BindConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
+import { ADMIN_BIND, bind, ipRange, isLoopback, listenAddress, type ListenAddress } from "./address.ts";
+import type { AdminConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
 import { named } from "./maps.ts";
 import { resolverList } from "./resolvers.ts";
-import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong, yesOrNo } from "./scalars.ts";
+import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong } from "./scalars.ts";
 import { backendList } from "./schema-backend.ts";
+import { listenerList, type ListenerWritten } from "./schema-listener.ts";
 import { poolSchema } from "./schema-pool.ts";
 import { routeSchema } from "./schema-route.ts";
 import { upgradeList } from "./schema-upgrades.ts";
@@ -16,13 +17,6 @@ const THREADS_MAX = 63;
 /** Each is compared for every connection; lists of whole clouds belong into a firewall. */
 const TRUSTED_MAX = 256;
 const POOL_NAME = /^[A-Za-z0-9][\w.-]{0,62}$/;
-
-const listenerSchema: z.ZodType<ListenerWritten> = z.strictObject({
-  bind: bind().describe("a port (all addresses) or `host:port`; IPv6 addresses in brackets"),
-  proxy_protocol: yesOrNo()
-    .prefault(false)
-    .describe("every connection begins with a PROXY header (v1 or v2) of one of `trusted_proxies`"),
-});
 
 const adminSchema = z
   .strictObject({
@@ -56,6 +50,9 @@ const limitsSchema = z
     body_progress: duration(100, 3_600_000)
       .prefault("60s")
       .describe("between two pieces of a request's body"),
+    tls_handshake_timeout: duration(100, 60_000)
+      .prefault("3s")
+      .describe("for a client's first byte on a TLS listener, and then for the handshake"),
   })
   .transform((written): LimitsConfig => ({
     headerBytesMax: written.header_bytes,
@@ -66,19 +63,20 @@ const limitsSchema = z
     headerTimeoutMs: written.header_timeout,
     keepAliveMs: written.keep_alive,
     bodyProgressMs: written.body_progress,
+    tlsHandshakeMs: written.tls_handshake_timeout,
   }));
 
 /** The whole file. Nothing is exported as a map of keys: the JSON Schema of it is what others walk over. */
 export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
-  listen: bind()
+  listen: listenAddress()
     .optional()
-    .describe("short for `listeners` with one entry: a port (all addresses) or `host:port`"),
+    .describe("short for `listeners` with one entry: a port (all addresses), `host:port` or `unix:/path`"),
   backends: backendList()
     .optional()
     .describe(
       "short for `pools.default.backends` and one route for every request; `http://` may be left out",
     ),
-  listeners: z.array(listenerSchema).min(1).optional().describe("where requests come in"),
+  listeners: listenerList().optional().describe("where requests come in"),
   trusted_proxies: z
     .array(ipRange())
     .max(TRUSTED_MAX)
@@ -145,7 +143,7 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
 
 /** The file as it was written, every value read and every block's defaults filled in. */
 export interface ConfigFile {
-  listen?: BindConfig | undefined;
+  listen?: ListenAddress | undefined;
   backends?: z.infer<ReturnType<typeof backendList>> | undefined;
   listeners?: ListenerWritten[] | undefined;
   trusted_proxies: IpRange[];
@@ -161,12 +159,6 @@ export interface ConfigFile {
   drain: { timeout: number };
   session_keys?: string[] | undefined;
   limits: LimitsConfig;
-}
-
-/** One of `listeners`. */
-export interface ListenerWritten {
-  bind: BindConfig;
-  proxy_protocol: boolean;
 }
 
 /** `path` as written: relative paths start at the configuration file. */

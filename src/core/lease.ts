@@ -1,4 +1,5 @@
 import type { Endpoint } from "./endpoint.ts";
+import type { FailureCause } from "./failure-cause.ts";
 
 /**
  * How an attempt ended. A client's abort is never a failure of the endpoint; for its latency it is a censored
@@ -19,11 +20,14 @@ export type Outcome =
 export interface OutcomeDetail {
   /** What the endpoint asked for; 0 is nothing. */
   readonly retryAfterMs: number;
-  /** Nobody listens there: certain at the first time. */
+  /** Nobody listens there, or nobody whom we may trust: certain at the first time. */
   readonly isUnreachable: boolean;
+  /** For the event. */
+  readonly cause?: FailureCause;
 }
 
-const NO_DETAIL: OutcomeDetail = { retryAfterMs: 0, isUnreachable: false };
+/** Nothing more is known. */
+export const NO_DETAIL: OutcomeDetail = { retryAfterMs: 0, isUnreachable: false };
 
 /** Why this endpoint: the policy chose it, the session is at home there, or it comes back and is tried. */
 export type PickReason = "policy" | "session" | "trial";

@@ -113,7 +113,8 @@ export class Lessons implements Witness {
     if (!detail.isUnreachable && this.#isFromBefore(lease, endpoint)) return;
     const reason = outlier.failed(detail.isUnreachable);
     if (reason === null) return;
-    const row = `${outlier.consecutive} in a row (${outcome})`;
+    const what = detail.cause === undefined || detail.cause === "" ? outcome : `${outcome}: ${detail.cause}`;
+    const row = `${outlier.consecutive} in a row (${what})`;
     const evidence = `${row}, ${outlier.failuresOf} of the last ${outlier.options.of}`;
     this.#caretaker.eject(endpoint, reason, evidence, nowMs);
   }

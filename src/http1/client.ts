@@ -1,14 +1,16 @@
+import { type Address, addressText, bracketed } from "./address.ts";
 import { BodyDecoder } from "./body.ts";
 import { connectTransport } from "./socket-transport.ts";
 import { FAILED, NEED_MORE, ResponseParser } from "./parser.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import type { TlsClient } from "./tls-client.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 import { escapeHeaderValue } from "./writer.ts";
 
 /** One request on a connection of its own. */
-export interface FetchOptions {
-  readonly host: string;
-  readonly port: number;
+export interface FetchOptions extends Address {
+  /** Speaks TLS; absent or null: plain. */
+  readonly tls?: TlsClient | null;
   /** "GET" if absent. */
   readonly method?: string;
   /** The target, "/" if absent; must be printable ASCII without spaces. */
@@ -33,9 +35,9 @@ export interface FetchedResponse {
 }
 
 /** A bounded connect. */
-export interface TcpCheckOptions {
-  readonly host: string;
-  readonly port: number;
+export interface TcpCheckOptions extends Address {
+  /** The handshake of TLS must work, too. */
+  readonly tls?: TlsClient | null;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal;
   /** Goes out first, latin1: a PROXY header. */
@@ -44,7 +46,10 @@ export interface TcpCheckOptions {
 
 /** Why a fetch failed: a code of the system (`ECONNREFUSED`, ...) or one of ours. */
 export class FetchError extends Error {
-  /** `ETIMEDOUT`, `EABORTED`, `ERESPONSE` (not valid HTTP, or cut short), `ETOOLONG`, or the system's. */
+  /**
+   * `ETIMEDOUT`, `EABORTED`, `ERESPONSE` (not valid HTTP, or cut short), `ETOOLONG`, `ETLS_...`, or the
+   * system's.
+   */
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
@@ -84,7 +89,7 @@ class Attempt implements TransportHandler {
   #isOver = false;
 
   constructor(options: TcpCheckOptions, reject: (error: FetchError) => void) {
-    this.where = `${options.host}:${options.port}`;
+    this.where = addressText(options);
     this.#reject = reject;
   }
 
@@ -213,7 +218,9 @@ function requestText(options: FetchOptions): string {
   const path = options.path ?? "/";
   if (!/^[!-~]+$/u.test(path))
     throw new FetchError("EREQUEST", `the path ${JSON.stringify(path)} is not valid`);
-  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const isUnix = options.socketPath !== undefined && options.socketPath !== null;
+  // A unix socket has no name; servers that look at Host know this one.
+  const host = isUnix ? "localhost" : `${bracketed(options.host)}:${options.port}`;
   let lines = "";
   let hasHost = false;
   for (const [name, value] of Object.entries(options.headers ?? {})) {
@@ -222,7 +229,7 @@ function requestText(options: FetchOptions): string {
     hasHost ||= lowerCaseName === "host";
     lines += `${name}: ${escapeHeaderValue(value)}\r\n`;
   }
-  if (!hasHost) lines = `host: ${host}:${options.port}\r\n${lines}`;
+  if (!hasHost) lines = `host: ${host}\r\n${lines}`;
   if (options.body !== undefined) lines += `content-length: ${bodyBytes(options.body).length}\r\n`;
   return `${method} ${path} HTTP/1.1\r\n${lines}connection: close\r\n\r\n`;
 }

@@ -173,6 +173,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     const hasRest = offset >= 0 && offset < bytes.length;
     if (hasRest && this.#state !== "closed" && this.#state !== "linger") this.#intake.keep(bytes, offset);
     if (this.#state === "body" || this.#state === "answer") this.#handler.onReadEnd();
+    // What came behind an offer that was answered at once.
+    if (this.#state === "head" && !this.#isHeld) this.#takePipelined();
   }
 
   /** Returns the offset behind the head, or a negative number when it is not complete or not valid. */
@@ -261,7 +263,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#state === "closed") return;
     this.#state = "linger";
     this.#intake.take();
-    this.#time.awaitClose(this.transport);
+    this.#time.awaitClose();
     this.transport.end();
     this.#intake.resume();
   }

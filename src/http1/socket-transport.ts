@@ -1,19 +1,24 @@
 // Hot path: per read one Buffer view, per write one call of the socket; no closure, timer or promise.
 import net from "node:net";
+import { TLSSocket } from "node:tls";
+import { type Address, addressText } from "./address.ts";
+import { type TlsClient, tlsFailure } from "./tls-client.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
 /** Where to connect, and how long that may take. */
-export interface ConnectOptions {
-  /** A name or an address. */
-  readonly host: string;
-  readonly port: number;
-  /** Beyond it `onClose` comes with the code ETIMEDOUT; absent: the kernel's own limit. */
+export interface ConnectOptions extends Address {
+  /** The bytes go through TLS; absent or null: plain. */
+  readonly tls?: TlsClient | null;
+  /**
+   * For connect and handshake together. Beyond it `onClose` comes with the code ETIMEDOUT, or ETLS_TIMEOUT
+   * in the handshake; absent: the kernel's own limit.
+   */
   readonly timeoutMs?: number;
   /** Latin1 text that goes out before anything else, TLS included: a PROXY header. Absent or "": none. */
   readonly preface?: string;
 }
 
-/** The transport of an accepted socket. Its server should set `allowHalfOpen` and `noDelay`. */
+/** The transport of an accepted socket, also of TLS. Its server should set `allowHalfOpen` and `noDelay`. */
 export function acceptTransport(socket: net.Socket, handler: TransportHandler): Transport {
   socket.allowHalfOpen = true;
   socket.setNoDelay(true);
@@ -31,48 +36,72 @@ export function connectTransport(
   handler: TransportHandler,
   onConnect: (transport: Transport) => void,
 ): Transport {
-  const socket = net.connect({
-    host: options.host,
-    port: options.port,
-    noDelay: true,
-    allowHalfOpen: true,
-    onread: {
-      buffer: SHARED_BUFFER,
-      callback: (length) => transport.takeBytes(SHARED_BUFFER.subarray(0, length)),
-    },
-  });
-  if (options.preface !== undefined && options.preface !== "") socket.write(options.preface, "latin1");
+  const onread = {
+    buffer: SHARED_BUFFER,
+    callback: (length: number): boolean => transport.takeBytes(SHARED_BUFFER.subarray(0, length)),
+  };
+  const socket = open(options, onread);
   const transport = new SocketTransport(handler, socket);
+  // Of a socket within TLS that was opened before there is no shared buffer to read into.
+  if (!isReadShared(options)) socket.on("data", (bytes: Buffer) => transport.takeBytes(bytes));
   transport.awaitConnect(options, onConnect);
   return transport;
+}
+
+/** Begins to connect; `onread` is for the sockets that can read into a buffer of ours. */
+function open(options: ConnectOptions, onread: net.OnReadOpts): net.Socket {
+  const { host, port, socketPath = null, tls = null, preface = "" } = options;
+  const place = socketPath === null ? { host, port } : { path: socketPath };
+  if (tls !== null && preface === "") return tls.connect(options, onread);
+  const common = { ...place, noDelay: true, allowHalfOpen: true };
+  if (tls === null) {
+    const socket = net.connect({ ...common, onread });
+    if (preface !== "") socket.write(preface, "latin1");
+    return socket;
+  }
+  // One address only: TLS stands on the handle that the socket has from the start.
+  const below = net.connect({ ...common, autoSelectFamily: false });
+  below.write(preface, "latin1");
+  return tls.wrap(below);
+}
+
+/** {@link open} could make use of `onread`. */
+function isReadShared({ tls = null, preface = "" }: ConnectOptions): boolean {
+  return tls === null || preface === "";
 }
 
 class SocketTransport implements Transport {
   handler: TransportHandler;
   readonly #socket: net.Socket;
+  readonly #isTls: boolean;
   #remoteAddress: string;
   #error: Error | null = null;
   #hasEnded = false;
   #isDestroyed = false;
+  /** The TCP connection stands, the handshake of TLS does not. */
+  #isInHandshake = false;
 
   constructor(handler: TransportHandler, socket: net.Socket) {
     this.handler = handler;
     this.#socket = socket;
+    this.#isTls = socket instanceof TLSSocket;
     this.#remoteAddress = socket.remoteAddress ?? "";
     socket.on("drain", () => {
       if (!this.#isDestroyed) this.handler.onDrain();
     });
     socket.on("end", () => {
       this.#hasEnded = true;
-      if (!this.#isDestroyed) this.handler.onEnd();
+      // In the handshake the close follows, with its reason.
+      if (!this.#isDestroyed && !this.#isInHandshake) this.handler.onEnd();
     });
     socket.on("error", (error: Error) => {
       // The close event follows; an error after our own destroy is of no interest.
       if (!this.#isDestroyed) this.#error ??= error;
     });
     socket.on("close", () => {
+      const isFailed = this.#isInHandshake && !this.#isDestroyed;
       this.#isDestroyed = true;
-      this.handler.onClose(this.#error);
+      this.handler.onClose(isFailed ? tlsFailure(this.#error) : this.#error);
     });
   }
 
@@ -137,22 +166,35 @@ class SocketTransport implements Transport {
 
   awaitConnect(options: ConnectOptions, onConnect: (transport: Transport) => void): void {
     const socket = this.#socket;
+    const { timeoutMs } = options;
+    const beganMs = timeoutMs === undefined ? 0 : performance.now();
     const onTimeout = (): void => {
       socket.destroy(timeoutError(options));
     };
-    if (options.timeoutMs !== undefined) socket.setTimeout(options.timeoutMs, onTimeout);
-    socket.once("connect", () => {
+    const onReady = (): void => {
+      this.#isInHandshake = false;
       socket.setTimeout(0, onTimeout);
       if (this.#isDestroyed) return;
       this.#remoteAddress = socket.remoteAddress ?? "";
       onConnect(this);
+    };
+    if (timeoutMs !== undefined) socket.setTimeout(timeoutMs, onTimeout);
+    if (!this.#isTls) {
+      socket.once("connect", onReady);
+      return;
+    }
+    socket.once("secureConnect", onReady);
+    socket.once("connect", () => {
+      this.#isInHandshake = true;
+      // The handshake has what the connect has left.
+      if (timeoutMs === undefined) return;
+      socket.setTimeout(Math.max(1, timeoutMs - (performance.now() - beganMs)));
     });
   }
 }
 
 function timeoutError(options: ConnectOptions): Error {
-  const where = `${options.host}:${options.port}`;
-  const error = new Error(`connect to ${where}: no answer within ${options.timeoutMs} ms`);
+  const error = new Error(`connect to ${addressText(options)}: no answer within ${options.timeoutMs} ms`);
   return Object.assign(error, { code: "ETIMEDOUT" });
 }
 

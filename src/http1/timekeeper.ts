@@ -63,10 +63,10 @@ export class Timekeeper {
   }
 
   /** The client is to close, after it has read what waits for it. */
-  awaitClose(transport: Transport): void {
-    const silentMs = this.#lingering.begin(this.#deadlines.nowMs);
-    if (transport.bufferedBytes > 0) this.awaitReading(transport);
-    else this.#set(silentMs);
+  awaitClose(): void {
+    // Through TLS no write is done at once: whether the client is slow is seen when it has been silent.
+    this.#bufferedBytes = Number.POSITIVE_INFINITY;
+    this.#set(this.#lingering.begin(this.#deadlines.nowMs));
   }
 
   /** It has sent so many bytes instead of closing; false when that was enough. */

@@ -14,7 +14,7 @@ export interface TransportHandler {
 export interface Transport {
   /** Who is told; may be replaced at any time, as when a pooled connection changes hands. */
   handler: TransportHandler;
-  /** Address of the peer; "" when it was gone before it could be asked. */
+  /** Address of the peer; "" where it has none, or was gone before it could be asked. */
   readonly remoteAddress: string;
   /** Connected, neither ended nor destroyed on our side, and the peer has not ended either. */
   readonly isOpen: boolean;

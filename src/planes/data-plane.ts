@@ -14,6 +14,7 @@ import { Proxy, type ProxySettings } from "../proxy/proxy.ts";
 import { RequestIds } from "../proxy/request-id.ts";
 import { compileRoutes } from "../proxy/route.ts";
 import { RouteTable } from "../proxy/route-table.ts";
+import type { TicketKeys } from "../proxy/ticket-keys.ts";
 import type { PlaneCounts } from "./plane.ts";
 import { type SessionNews, SessionTables } from "./session-tables.ts";
 import { Traffic } from "./traffic.ts";
@@ -29,14 +30,14 @@ export class DataPlane {
 
   /** Throws the system's error when the access log can not be opened. */
   constructor(config: Config, kit: DataPlaneKit) {
-    const { clock, random, deadlines, pseudonym } = kit;
+    const { clock, random, deadlines, pseudonym, tickets } = kit;
     this.#kit = kit;
     this.sessions = new SessionTables(clock, kit.onSessionNews ?? null);
     this.#accessLog = new AccessLog(config.accessLog, kit.writeStdout);
-    const counts = { answeredLocally: 0, unrouted: 0, malformed: 0, refusedPrefaces: 0 };
+    const counts = { answeredLocally: 0, unrouted: 0, malformed: 0, refusedPrefaces: 0, failedHandshakes: 0 };
     const plan = { routes: new RouteTable([]) };
     const mirrors = new Mirrors();
-    const shared = { clock, random, deadlines, pseudonym, accessLog: this.#accessLog, mirrors };
+    const shared = { clock, random, deadlines, pseudonym, tickets, accessLog: this.#accessLog, mirrors };
     const onPrefaceRefused = this.#noteRefusal.bind(this);
     const context = { ...shared, ...counts, plan, ids: new RequestIds(), onPrefaceRefused };
     this.proxy = new Proxy(context, settingsOf(config, kit));
@@ -86,6 +87,7 @@ export class DataPlane {
       unrouted: this.proxy.context.unrouted,
       malformed: this.proxy.context.malformed,
       refusedPrefaces: this.proxy.context.refusedPrefaces,
+      failedHandshakes: this.proxy.context.failedHandshakes,
       accessLogDropped: this.#accessLog.dropped,
     };
   }
@@ -115,6 +117,7 @@ export interface DataPlaneKit {
   readonly deadlines: Deadlines;
   /** Our name in Via, the same for all threads. */
   readonly pseudonym: string;
+  readonly tickets: TicketKeys;
   /** How many data planes share the work. */
   readonly threads: number;
   /** A connection was closed for its PROXY header; told now and then. */

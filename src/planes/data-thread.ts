@@ -16,6 +16,7 @@ import { Doorbells } from "../core/sharing/doorbells.ts";
 import { ReportWriter } from "../core/sharing/report-ring.ts";
 import { WaitBoard } from "../core/sharing/wait-board.ts";
 import { EvenerError } from "../errors.ts";
+import { TicketKeys } from "../proxy/ticket-keys.ts";
 import { Deadlines } from "../http1/deadlines.ts";
 import { DataPlane } from "./data-plane.ts";
 import { deskOptions } from "./desk-options.ts";
@@ -47,6 +48,7 @@ class DataThread {
       random: this.#random,
       deadlines: this.#deadlines,
       pseudonym: setup.pseudonym,
+      tickets: new TicketKeys(setup.tickets),
       threads: setup.threads,
       writeStdout,
       onPrefaceRefused: (address, reason) => say({ kind: "refused", address, reason }),
@@ -64,7 +66,7 @@ class DataThread {
       case "apply":
         return this.#apply(request.plan);
       case "listen":
-        await this.#plane.proxy.listen(request.binds, this.#setup.threads > 1);
+        await this.#plane.proxy.listen(request.listeners, this.#setup.threads > 1);
         return this.#plane.proxy.addresses();
       case "drain":
         return this.#plane.proxy.drain(request.timeoutMs);

@@ -6,11 +6,13 @@ import type { Ledger } from "../core/ledger.ts";
 import type { Witness } from "../core/desk.ts";
 import { UNLIMITED } from "../core/ledger.ts";
 import type { Pool } from "../core/pool.ts";
+import { type Address, addressText } from "../http1/address.ts";
 import { Doorbells } from "../core/sharing/doorbells.ts";
 import { WaitBoard } from "../core/sharing/wait-board.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
-import { probePort } from "../proxy/proxy.ts";
-import type { ThreadPlan } from "./messages.ts";
+import { probePort } from "../proxy/listener.ts";
+import type { TicketKeys } from "../proxy/ticket-keys.ts";
+import type { ThreadPlan, ThreadRequest } from "./messages.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
 import { type SessionDump, type SessionNews, SessionTables } from "./session-tables.ts";
 import { ThreadHandle } from "./thread-handle.ts";
@@ -33,10 +35,10 @@ export class DataThreads implements Plane {
   readonly sessions: SessionTables;
   #pools: ReadonlyMap<string, Pool> = new Map();
   #plan: ThreadPlan | null = null;
-  #binds: readonly ListenerConfig[] = [];
-  /** Ports that stand for 0, by host. */
+  #listeners: readonly ListenerConfig[] = [];
+  /** Ports that are listened on, by the address as configured: of port 0 the one that was found. */
   readonly #ports: Map<string, number> = new Map();
-  #addresses: { host: string; port: number }[] = [];
+  #addresses: Address[] = [];
   #witnessOf: (lease: LeaseFacts) => Witness | undefined = () => undefined;
   #isStopping = false;
 
@@ -85,19 +87,26 @@ export class DataThreads implements Plane {
     for (const name of this.#boards.keys()) if (!pools.has(name)) this.#boards.delete(name);
   }
 
-  async listen(binds: readonly ListenerConfig[]): Promise<void> {
-    for (const bind of binds) {
-      const isNew = !this.#binds.some(({ host, port }) => host === bind.host && port === bind.port);
+  async listen(listeners: readonly ListenerConfig[]): Promise<void> {
+    const open = new Set(this.#listeners.map(addressText));
+    let sought = listeners.filter((one) => one.socketPath === null && !open.has(addressText(one)));
+    for (let round = 1; ; round++) {
       // Sockets that share a port would share it with any other program that does.
-      if (isNew) this.#ports.set(`${bind.host} ${bind.port}`, await probePort(bind));
+      for (const one of sought) this.#ports.set(addressText(one), await probePort(one, listeners));
+      this.#listeners = listeners;
+      try {
+        const answers = await this.#all((thread) => thread.ask(this.#listenRequest(thread.number)));
+        this.#addresses = (answers[0] as Address[] | undefined) ?? [];
+        return;
+      } catch (error) {
+        // A port that was free when it was looked for may be another program's by now; there are others.
+        sought = sought.filter(({ port }) => port === 0);
+        if (sought.length === 0 || round === ROUNDS_MAX) throw error;
+      }
     }
-    this.#binds = binds;
-    const request = { do: "listen", binds: binds.map((bind) => this.#resolved(bind)) } as const;
-    const answers = await this.#all((thread) => thread.ask(request));
-    this.#addresses = (answers[0] as { host: string; port: number }[] | undefined) ?? [];
   }
 
-  addresses(): { host: string; port: number }[] {
+  addresses(): Address[] {
     return this.#addresses;
   }
 
@@ -127,6 +136,7 @@ export class DataThreads implements Plane {
       unrouted: sum("unrouted"),
       malformed: sum("malformed"),
       refusedPrefaces: sum("refusedPrefaces"),
+      failedHandshakes: sum("failedHandshakes"),
       accessLogDropped: sum("accessLogDropped"),
       lateSettles: sum("lateSettles"),
     };
@@ -150,18 +160,15 @@ export class DataThreads implements Plane {
   }
 
   #start(number: number): ThreadHandle {
-    const { count: threads, ledger, pseudonym } = this.#kit;
+    const { count, ledger, pseudonym, tickets } = this.#kit;
+    const shared = { ledger: ledger.storage, bells: this.#bellsMemory, pseudonym, tickets: tickets.seed() };
     const sessions = this.sessions.dump();
-    return new ThreadHandle(
-      { number, threads, ledger: ledger.storage, bells: this.#bellsMemory, pseudonym, sessions },
-      this.#plan!,
-      {
-        died: (thread, reason) => this.#bury(thread, reason),
-        learned: (thread, news) => this.#passOn(thread, news),
-        refused: this.#kit.onPrefaceRefused,
-        wrote: (bytes, done) => write(STDOUT, bytes, done),
-      },
-    );
+    return new ThreadHandle({ number, threads: count, sessions, ...shared }, this.#plan!, {
+      died: (thread, reason) => this.#bury(thread, reason),
+      learned: (thread, news) => this.#passOn(thread, news),
+      refused: this.#kit.onPrefaceRefused,
+      wrote: (bytes, done) => write(STDOUT, bytes, done),
+    });
   }
 
   #passOn(from: ThreadHandle, news: readonly SessionNews[]): void {
@@ -197,9 +204,8 @@ export class DataThreads implements Plane {
     if (this.#isStopping) return;
     const thread = this.#start(number);
     this.#threads[number - 1] = thread;
-    const binds = this.#binds.map((bind) => this.#resolved(bind));
     // Its death in between is told by itself.
-    await thread.ask({ do: "listen", binds }).catch(() => {});
+    await thread.ask(this.#listenRequest(number)).catch(() => {});
   }
 
   #keepFigures(thread: ThreadHandle): void {
@@ -227,9 +233,14 @@ export class DataThreads implements Plane {
     }
   }
 
-  #resolved(bind: ListenerConfig): ListenerConfig {
-    const port = bind.port === 0 ? (this.#ports.get(`${bind.host} 0`) ?? 0) : bind.port;
-    return { ...bind, port };
+  /** A unix socket has no port to share: the first thread alone listens there. */
+  #listenRequest(thread: number): Extract<ThreadRequest, { do: "listen" }> {
+    const mine = this.#listeners.filter(({ socketPath }) => socketPath === null || thread === 1);
+    const listeners = mine.map((listener) => ({
+      ...listener,
+      port: this.#ports.get(addressText(listener)) ?? listener.port,
+    }));
+    return { do: "listen", listeners };
   }
 }
 
@@ -241,10 +252,13 @@ export interface DataThreadsKit {
   readonly clock: Clock;
   readonly pseudonym: string;
   readonly onPrefaceRefused: (address: string, reason: string) => void;
+  readonly tickets: TicketKeys;
   readonly onThreadDeath: (reason: string, evidence: string) => void;
 }
 
 const STDOUT = 1;
+/** Tries to listen on a port of our own choice. */
+const ROUNDS_MAX = 5;
 /** Ejections and lessons are seen by all threads within that. */
 const DRAIN_MS = 5;
 /** A thread that died so soon after its start is not started again at once. */

@@ -1,5 +1,6 @@
-import type { ListenerConfig, Config } from "../config/config.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
 import type { Ledger } from "../core/ledger.ts";
+import type { Address } from "../http1/address.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import { DataPlane, type DataPlaneKit } from "./data-plane.ts";
 import type { SessionDump, SessionTables } from "./session-tables.ts";
@@ -20,11 +21,11 @@ export class LocalPlane implements Plane {
     return Promise.resolve();
   }
 
-  listen(binds: readonly ListenerConfig[]): Promise<void> {
-    return this.#plane.proxy.listen(binds);
+  listen(listeners: readonly ListenerConfig[]): Promise<void> {
+    return this.#plane.proxy.listen(listeners);
   }
 
-  addresses(): { host: string; port: number }[] {
+  addresses(): Address[] {
     return this.#plane.proxy.addresses();
   }
 

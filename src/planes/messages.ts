@@ -3,6 +3,7 @@ import type { EndpointSpec } from "../core/endpoint.ts";
 import type { LedgerStorage } from "../core/ledger-storage.ts";
 import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
 import type { PoolStatsData } from "../proxy/pool-stats.ts";
+import type { TicketSeed } from "../proxy/ticket-keys.ts";
 import type { PlaneCounts } from "./plane.ts";
 import type { SessionDump, SessionNews } from "./session-tables.ts";
 
@@ -17,6 +18,7 @@ export interface ThreadSetup {
   /** The system's monotonic time at which the main thread's clock began, milliseconds. */
   readonly clockBeganAtMs: number;
   readonly pseudonym: string;
+  readonly tickets: TicketSeed;
   readonly plan: ThreadPlan;
   readonly sessions: SessionDump;
 }
@@ -38,7 +40,7 @@ export interface ThreadPool {
 /** What a data thread is asked to do; it answers each with a {@link ThreadAnswer} of the same number. */
 export type ThreadRequest =
   | { readonly do: "apply"; readonly plan: ThreadPlan }
-  | { readonly do: "listen"; readonly binds: readonly ListenerConfig[] }
+  | { readonly do: "listen"; readonly listeners: readonly ListenerConfig[] }
   | { readonly do: "drain"; readonly timeoutMs: number }
   | { readonly do: "reopenLogs" }
   | { readonly do: "loadSessions"; readonly dump: SessionDump }

@@ -1,5 +1,6 @@
-import type { ListenerConfig, Config } from "../config/config.ts";
+import type { Config, ListenerConfig } from "../config/config.ts";
 import type { Pool } from "../core/pool.ts";
+import type { Address } from "../http1/address.ts";
 import type { PoolStats } from "../proxy/pool-stats.ts";
 import type { SessionDump, SessionTables } from "./session-tables.ts";
 
@@ -7,10 +8,10 @@ import type { SessionDump, SessionTables } from "./session-tables.ts";
 export interface Plane {
   /** Requests go by this from now on. Rejects when a data thread can not be reached. */
   apply(change: PlaneChange): Promise<void>;
-  /** Opens and closes listeners until exactly these are open. Rejects with EVENER_LISTEN_FAILED. */
-  listen(binds: readonly ListenerConfig[]): Promise<void>;
+  /** Opens, changes and closes listeners until exactly these are open. Rejects with EVENER_LISTEN_FAILED. */
+  listen(listeners: readonly ListenerConfig[]): Promise<void>;
   /** The addresses that are listened on; the port is the real one where 0 was asked for. */
-  addresses(): { host: string; port: number }[];
+  addresses(): Address[];
   /** Stops accepting, lets requests finish for `timeoutMs`, then ends the rest; true when none was cut. */
   drain(timeoutMs: number): Promise<boolean>;
   close(): Promise<void>;
@@ -40,6 +41,7 @@ export interface PlaneCounts {
   readonly unrouted: number;
   readonly malformed: number;
   readonly refusedPrefaces: number;
+  readonly failedHandshakes: number;
   readonly accessLogDropped: number;
   readonly lateSettles: number;
 }

@@ -31,6 +31,7 @@ export class ThreadHandle {
       reports: this.reports.memory,
       clockBeganAtMs: Number(process.hrtime.bigint()) / 1e6 - performance.now(),
       pseudonym: kit.pseudonym,
+      tickets: kit.tickets,
       plan,
       sessions: kit.sessions,
     };
@@ -128,7 +129,7 @@ export interface ThreadOwner {
 /** What all threads share. */
 export interface ThreadKit extends Pick<
   ThreadSetup,
-  "threads" | "ledger" | "bells" | "pseudonym" | "sessions"
+  "threads" | "ledger" | "bells" | "pseudonym" | "tickets" | "sessions"
 > {
   readonly number: number;
 }

@@ -86,8 +86,9 @@ function learnerOf({ key }: SessionConfig, table: LearnedSessions): SessionLearn
 }
 
 function toTarget(backend: BackendConfig, config: PoolConfig): UpstreamTarget {
-  const { host, port, headers } = backend;
+  const { host, port, socketPath, tls, headers } = backend;
   const { idleMax, idleMs } = config.connections;
+  const { connectMs: connectTimeoutMs } = config.timeouts;
   const { proxyProtocol } = config;
-  return { host, port, headers, idleMax, idleMs, connectTimeoutMs: config.timeouts.connectMs, proxyProtocol };
+  return { host, port, socketPath, tls, headers, idleMax, idleMs, connectTimeoutMs, proxyProtocol };
 }

@@ -1,4 +1,5 @@
 // Hot path: one object per client connection, used for every attempt of its requests.
+import { causeOf, type FailureCause } from "../core/failure-cause.ts";
 import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { Lease, type Outcome } from "../core/lease.ts";
 import type { ResponseHead } from "../http1/head.ts";
@@ -62,6 +63,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   #isSending = false;
   /** A 100 has gone to the client already: the backend is not asked for one. */
   #hasContinued = false;
+  /** Why it failed, as far as events say it; "" where it did not. */
+  #cause: FailureCause = "";
   /** Something of the request may have reached a backend, now or in an attempt before. */
   wasSent = false;
 
@@ -107,6 +110,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#beganMs = this.#context.clock.nowMs();
     this.#isAnswered = false;
     this.#isSending = false;
+    this.#cause = "";
     this.#upstreams = admission.traffic.upstreams.of(this.lease.endpoint!);
     if (this.#upstreams === null) return this.#fail("backend_left", "it was removed meanwhile", false);
     this.#preface = this.#upstreams.prefaceFor(this.#record.peer, this.#record.client);
@@ -124,7 +128,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     const upstream = this.#upstream;
     this.#upstream = null;
     upstream?.destroy();
-    this.lease.settle(outcome, { retryAfterMs, isUnreachable });
+    this.lease.settle(outcome, { retryAfterMs, isUnreachable, cause: this.#cause });
   }
 
   /** The client reads again. */
@@ -273,6 +277,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   }
 
   #fail(reason: FailureReason, detail: string, isUnreachable: boolean): void {
+    this.#cause = causeOf(detail);
+    this.#record.detail = detail;
     this.#owner.onFailed({ reason, detail, isUnreachable });
   }
 }

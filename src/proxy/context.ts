@@ -5,6 +5,7 @@ import type { AccessLog } from "./access-log.ts";
 import type { RequestIds } from "./request-id.ts";
 import type { Mirrors } from "./mirror.ts";
 import type { RouteTable } from "./route-table.ts";
+import type { TicketKeys } from "./ticket-keys.ts";
 
 /**
  * What every request of a data plane shares. `plan` is replaced as a whole when the configuration changes.
@@ -16,6 +17,7 @@ export interface ProxyContext {
   readonly deadlines: Deadlines;
   readonly ids: RequestIds;
   readonly accessLog: AccessLog;
+  readonly tickets: TicketKeys;
   /** Our name in Via: tells our own requests when they come back. */
   readonly pseudonym: string;
   readonly mirrors: Mirrors;
@@ -29,6 +31,8 @@ export interface ProxyContext {
   refusedPrefaces: number;
   /** Is told of each of those: the peer's address, and what it did. */
   readonly onPrefaceRefused: (address: string, reason: string) => void;
+  /** Connections whose handshake of TLS failed. */
+  failedHandshakes: number;
 }
 
 /** Where requests go: immutable, so that a request sees one configuration from its begin to its end. */

@@ -50,6 +50,11 @@ export class ForwardedChain {
     this.#port = portOf(head);
   }
 
+  /** How the client asked, as far as somebody vouches for it; lower case. */
+  get scheme(): string {
+    return this.#scheme || this.#peer.scheme;
+  }
+
   /** The lines that tell backends of the request that was read. `host` is the one that we were asked for. */
   lines(host: string): string {
     const { fields } = this.#peer;
@@ -63,10 +68,10 @@ export class ForwardedChain {
   }
 
   #plainLines(host: string): string {
-    const { address, scheme } = this.#peer;
+    const { address } = this.#peer;
     const between = this.#hops === "" || address === "" ? "" : ", ";
     let text = `x-forwarded-for: ${this.#hops}${between}${address}\r\n`;
-    text += `x-forwarded-proto: ${this.#scheme || scheme}\r\nx-forwarded-host: ${this.#host || host}\r\n`;
+    text += `x-forwarded-proto: ${this.scheme}\r\nx-forwarded-host: ${this.#host || host}\r\n`;
     if (this.#port !== "") text += `x-forwarded-port: ${this.#port}\r\n`;
     return text;
   }

@@ -1,5 +1,6 @@
 // Hot path: what a request of an untrusted client costs is one string of parts that are kept.
 import { canonicalIp, type IpRanges } from "../core/kit/ip-address.ts";
+import { UNIX_PEER } from "../http1/address.ts";
 import type { ConnectionEnds } from "../http1/proxy-protocol.ts";
 
 /** How a client speaks to us. */
@@ -21,6 +22,8 @@ export interface TrustRules {
 export class Peer {
   /** Canonical; "" where there is none, as for a Unix socket. */
   readonly address: string;
+  /** For logs: the address, or `unix:`; "" when the peer was gone before it could be asked. */
+  readonly name: string;
   readonly scheme: Scheme;
   readonly fields: ForwardedFields;
   /** Whom it may speak for; null when it is not trusted. */
@@ -36,9 +39,12 @@ export class Peer {
     this.scheme = scheme;
     this.fields = rules.forwardedFields;
     this.address = canonicalIp(ends.remoteAddress ?? "");
+    const isUnix = ends.remoteAddress === undefined && ends.localAddress === undefined;
+    this.name = this.address === "" && isUnix ? UNIX_PEER : this.address;
     this.trusted = rules.trusted.hasText(this.address) ? rules.trusted : null;
-    const name = this.address === "" ? "unknown" : this.address;
-    this.#plain = `x-forwarded-for: ${name}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `;
+    // RFC 7239 section 6.2: the word for whom has no address.
+    const node = this.address === "" ? "unknown" : this.address;
+    this.#plain = `x-forwarded-for: ${node}\r\nx-forwarded-proto: ${scheme}\r\nx-forwarded-host: `;
     this.#element = `for=${nodeText(this.address)};proto=${scheme};host="`;
   }
 

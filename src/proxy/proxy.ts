@@ -1,11 +1,12 @@
-import net from "node:net";
-import { EvenerError } from "../errors.ts";
+import type net from "node:net";
+import { type Address, addressText } from "../http1/address.ts";
 import type { ServerTimeouts } from "../http1/deadlines.ts";
 import type { Http1Limits } from "../http1/limits.ts";
 import { ServerConnection } from "../http1/server.ts";
 import { acceptTransport } from "../http1/socket-transport.ts";
 import type { Plan, ProxyContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
+import { Listener, type ListenerOwner, type ListenerSpec } from "./listener.ts";
 import { Peer, type TrustRules } from "./peer.ts";
 import { type Introduction, Prefaces } from "./preface.ts";
 
@@ -13,12 +14,13 @@ import { type Introduction, Prefaces } from "./preface.ts";
  * The first door: listeners, and the connections of clients. The plan it works by is replaced as a whole
  * between requests; what is in flight goes on with the one it began with.
  */
-export class Proxy {
+export class Proxy implements ListenerOwner {
   readonly context: ProxyContext;
   #settings: ProxySettings;
   readonly #listeners: Map<string, Listener> = new Map();
   readonly #prefaces: Prefaces;
   readonly #exchanges: Map<ServerConnection, Exchange> = new Map();
+  #handshakes = 0;
   #isDraining = false;
   #onEmpty: (() => void) | null = null;
 
@@ -32,7 +34,7 @@ export class Proxy {
   }
 
   get connections(): number {
-    return this.#exchanges.size + this.#prefaces.count;
+    return this.#exchanges.size + this.#prefaces.count + this.#handshakes;
   }
 
   get isDraining(): boolean {
@@ -46,32 +48,32 @@ export class Proxy {
   }
 
   /**
-   * Opens the listeners that are not open yet and closes those that are not named; of two for one address
-   * the first counts. Throws EVENER_LISTEN_FAILED. `reusePort`: other threads listen on the same ports.
+   * Opens the listeners that are not open yet, brings the others up to date and closes those that are not
+   * named; of two for one address the first counts. Throws EVENER_LISTEN_FAILED. `reusePort`: other threads
+   * listen on the same ports.
    */
-  async listen(binds: readonly ListenerSpec[], reusePort = false): Promise<void> {
-    const wanted = new Set<string>();
-    for (const bind of binds) {
-      const key = bindKey(bind);
-      if (wanted.has(key)) continue;
-      wanted.add(key);
-      const open = this.#listeners.get(key);
-      if (open === undefined) this.#listeners.set(key, await this.#open(bind, reusePort));
-      else open.spec = bind;
+  async listen(specs: readonly ListenerSpec[], reusePort = false): Promise<void> {
+    const wanted = new Map<string, ListenerSpec>();
+    for (const spec of specs) if (!wanted.has(addressText(spec))) wanted.set(addressText(spec), spec);
+    for (const [key, spec] of wanted) {
+      if (this.#listeners.has(key)) continue;
+      const listener = new Listener(spec, this, this.context.tickets);
+      await listener.open(specs, reusePort);
+      this.#listeners.set(key, listener);
     }
-    for (const [key, { server }] of this.#listeners) {
-      if (wanted.has(key)) continue;
-      server.close();
-      this.#listeners.delete(key);
+    for (const [key, listener] of this.#listeners) {
+      const spec = wanted.get(key);
+      if (spec !== undefined) listener.update(spec);
+      else {
+        listener.close();
+        this.#listeners.delete(key);
+      }
     }
   }
 
   /** The addresses that are listened on; the port is the real one where 0 was asked for. */
-  addresses(): { host: string; port: number }[] {
-    return [...this.#listeners.values()].map(({ server }) => {
-      const address = server.address() as net.AddressInfo;
-      return { host: address.address, port: address.port };
-    });
+  addresses(): Address[] {
+    return [...this.#listeners.values()].map(({ address }) => address);
   }
 
   /**
@@ -80,13 +82,15 @@ export class Proxy {
    */
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isDraining = true;
-    for (const { server } of this.#listeners.values()) server.close();
+    const listeners = [...this.#listeners.values()];
+    for (const listener of listeners) listener.close();
     this.#listeners.clear();
     this.#prefaces.close();
     for (const connection of this.#exchanges.keys()) connection.retire();
     const isEmpty = await this.#untilEmpty(timeoutMs);
     this.context.mirrors.close();
     if (isEmpty) return true;
+    for (const listener of listeners) listener.abort();
     for (const exchange of this.#exchanges.values()) exchange.shutDown();
     await this.#untilEmpty(CUT_MS);
     for (const connection of this.#exchanges.keys()) connection.abort();
@@ -95,7 +99,7 @@ export class Proxy {
   }
 
   #untilEmpty(timeoutMs: number): Promise<boolean> {
-    if (this.#exchanges.size === 0) return Promise.resolve(true);
+    if (this.connections === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), timeoutMs);
       this.#onEmpty = (): void => {
@@ -105,30 +109,26 @@ export class Proxy {
     });
   }
 
-  #open(bind: ListenerSpec, reusePort: boolean): Promise<Listener> {
-    const server = net.createServer({ noDelay: true, allowHalfOpen: true });
-    const listener: Listener = { server, spec: bind };
-    server.on("connection", (socket) => this.#accept(socket, listener));
-    return new Promise((resolve, reject) => {
-      server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
-      server.listen({ host: bind.host, port: bind.port, backlog: BACKLOG, reusePort }, () => {
-        // Accept errors (no descriptors left, say) concern one connection, not the listener.
-        server.on("error", () => {});
-        resolve(listener);
-      });
-    });
+  get isFull(): boolean {
+    return this.connections >= this.#settings.connectionsMax;
   }
 
-  #accept(socket: net.Socket, { spec }: Listener): void {
-    const { connectionsMax, timeouts, trust } = this.#settings;
-    if (this.connections >= connectionsMax) return refuseConnection(socket);
-    if (!spec.proxyProtocol) return this.#serve(socket, { ends: socket, isTls: false });
-    this.#prefaces.await(socket, trust.trusted, timeouts.headerMs, (introduction) =>
-      this.#serve(socket, introduction),
-    );
+  awaitPreface(socket: net.Socket, onReady: (introduction: Introduction) => void): void {
+    const { timeouts, trust } = this.#settings;
+    this.#prefaces.await(socket, trust.trusted, timeouts.headerMs, onReady);
   }
 
-  #serve(socket: net.Socket, { ends, isTls }: Introduction): void {
+  onHandshake(): void {
+    this.#handshakes++;
+  }
+
+  onHandshakeEnd(isFailure: boolean): void {
+    this.#handshakes--;
+    if (isFailure) this.context.failedHandshakes++;
+    if (this.connections === 0) this.#onEmpty?.();
+  }
+
+  onConnection(socket: net.Socket, { ends, isTls }: Introduction): void {
     const settings = this.#settings;
     const peer = new Peer(ends, isTls ? "https" : "http", settings.trust);
     let exchange: Exchange | null = null;
@@ -146,21 +146,8 @@ export class Proxy {
 
   #closed(connection: ServerConnection): void {
     this.#exchanges.delete(connection);
-    if (this.#exchanges.size === 0) this.#onEmpty?.();
+    if (this.connections === 0) this.#onEmpty?.();
   }
-}
-
-/** Where to listen, and what is spoken there before HTTP. */
-export interface ListenerSpec {
-  readonly host: string;
-  readonly port: number;
-  /** Every connection begins with a PROXY header; only trusted peers may connect. */
-  readonly proxyProtocol: boolean;
-}
-
-interface Listener {
-  readonly server: net.Server;
-  spec: ListenerSpec;
 }
 
 /** What client connections may cost, and whose word counts. */
@@ -172,55 +159,5 @@ export interface ProxySettings {
   readonly connectionsMax: number;
 }
 
-const BACKLOG = 4096;
 /** After the drain time: for the last answers to leave. */
 const CUT_MS = 500;
-
-function bindKey({ host, port }: { host: string; port: number }): string {
-  return `${host} ${port}`;
-}
-
-/** A full house says so, instead of leaving the client without an answer (fault 19). */
-function refuseConnection(socket: net.Socket): void {
-  socket.on("error", () => {});
-  // Unread bytes would turn the close into a reset, and the answer would be lost: so it may stay for a while.
-  // In a flood the descriptors are needed more.
-  if (refusals >= REFUSALS_MAX) return void socket.end(REFUSAL, () => socket.destroy());
-  refusals++;
-  socket.on("close", () => refusals--);
-  socket.resume();
-  socket.end(REFUSAL);
-  setTimeout(() => socket.destroy(), CUT_MS).unref();
-}
-
-/** Refused connections that are open still. */
-let refusals = 0;
-const REFUSALS_MAX = 32;
-const REFUSAL =
-  "HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n" +
-  'proxy-status: evener; error=connection_limit_reached; details="EVENER_SATURATED"\r\n\r\n';
-
-/** Resolves to the port of that address, a free one for 0, when nobody listens there; else as `listen`. */
-export function probePort(bind: { host: string; port: number }): Promise<number> {
-  const server = net.createServer();
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(bind, error)));
-    server.listen({ host: bind.host, port: bind.port, exclusive: true }, () => {
-      const { port } = server.address() as net.AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-/** Why an address can not be listened on, and what to do. */
-export function listenError(bind: { host: string; port: number }, error: NodeJS.ErrnoException): EvenerError {
-  const where = `${bind.host.includes(":") ? `[${bind.host}]` : bind.host}:${bind.port}`;
-  const advice: Record<string, string> = {
-    EADDRINUSE: "another program listens there; stop it or choose another port",
-    EACCES: "ports below 1024 need the right to open them; choose a higher one or grant CAP_NET_BIND_SERVICE",
-    EADDRNOTAVAIL: "this machine has no such address; use 127.0.0.1 or 0.0.0.0",
-    ENOTFOUND: "the name can not be resolved; use an address",
-  };
-  const why = advice[error.code ?? ""] ?? error.message;
-  return new EvenerError("EVENER_LISTEN_FAILED", `listener ${where}: ${why}`, { cause: error });
-}

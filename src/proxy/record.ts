@@ -33,6 +33,8 @@ export class RequestRecord {
   bytesOut = 0;
   /** Failures of earlier attempts: "backend:reason" each. */
   history = "";
+  /** More about the last failure, such as the system's error code. */
+  detail = "";
   why = "";
   /** Decision headers of the backend that was met last, kept for the next request. */
   usualBackend = "";
@@ -42,6 +44,12 @@ export class RequestRecord {
     this.peer = peer;
     this.chain = peer.trusted === null ? null : new ForwardedChain(peer, peer.trusted);
     this.client = peer.address;
+  }
+
+  /** The client's way to the first of us and our proxies was TLS. */
+  get isSecure(): boolean {
+    const scheme = this.chain === null ? this.peer.scheme : this.chain.scheme;
+    return scheme === "https" || scheme === "wss";
   }
 
   begin(nowMs: number): void {
@@ -57,6 +65,7 @@ export class RequestRecord {
     this.bytesIn = 0;
     this.bytesOut = 0;
     this.history = "";
+    this.detail = "";
     this.why = "";
   }
 
@@ -103,9 +112,10 @@ export class RequestRecord {
 
   /** The access log's line, with its line end. */
   line(reason: EndReason, nowMs: number, isoTime: string): string {
+    const client = this.client === this.peer.address ? this.peer.name : this.client;
     // Ids, methods, hosts and names of pools and backends have nothing in them that JSON would escape.
     let text = `{"time":"${isoTime}","id":"${this.requestId}","trace":"${this.traceparent.slice(3, 35)}"`;
-    text += `,"client":"${this.client}","method":"${this.method}","host":"${this.host}"`;
+    text += `,"client":"${client}","method":"${this.method}","host":"${this.host}"`;
     text += `,"target":${jsonText(redactTarget(this.target))},"route":${jsonText(this.route)}`;
     text += `,"pool":"${this.traffic?.name ?? ""}","backend":"${this.backend}"`;
     text += `,"why":"${this.why}","attempts":${this.attempts},"status":${this.status},"reason":"${reason}"`;
@@ -114,6 +124,7 @@ export class RequestRecord {
     text += `,"total_ms":${milliseconds(nowMs - this.beganMs)}`;
     text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
     if (this.client !== this.peer.address) text += `,"peer":"${this.peer.address}"`;
+    if (this.detail !== "") text += `,"detail":${jsonText(this.detail)}`;
     if (this.history !== "") text += `,"failed":${jsonText(this.history)}`;
     return `${text}}\n`;
   }

@@ -81,5 +81,5 @@ function sessionLine(head: ResponseHead, admission: Admission, record: RequestRe
   const { cookies, learner } = admission.traffic;
   if (learner !== null) learnFrom(head, admission, record);
   if (cookies === null || !hasMoved(admission, record)) return "";
-  return cookies.setCookieLine(record.backend, Date.now());
+  return cookies.setCookieLine(record.backend, Date.now(), record.isSecure);
 }

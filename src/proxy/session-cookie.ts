@@ -28,14 +28,15 @@ export class SessionCookies {
     return this.#keys.map((key) => digest(key.secret, `tag ${this.#pool} ${id}`).slice(0, TAG_LENGTH));
   }
 
-  /** The `set-cookie` line with its CRLF. */
-  setCookieLine(id: string, wallMs: number): string {
+  /** The `set-cookie` line with its CRLF; one that was set by https comes back by https only. */
+  setCookieLine(id: string, wallMs: number, isSecure: boolean): string {
     const key = this.#keys[0]!;
     const expiry = Math.ceil((wallMs + this.#ttlMs) / 1000).toString(36);
     const tag = digest(key.secret, `tag ${this.#pool} ${id}`).slice(0, TAG_LENGTH);
     const signature = this.#sign(key, tag, expiry);
     const value = `1.${key.id}.${tag}.${expiry}.${signature}`;
-    return `set-cookie: ${this.name}=${value}; Path=/; HttpOnly; SameSite=Lax\r\n`;
+    const secure = isSecure ? "; Secure" : "";
+    return `set-cookie: ${this.name}=${value}; Path=/; HttpOnly; SameSite=Lax${secure}\r\n`;
   }
 
   /** The tag that a cookie's value carries, or null when it is forged, expired or of another pool. */

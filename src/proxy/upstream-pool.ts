@@ -2,8 +2,10 @@
 import type { Endpoint } from "../core/endpoint.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import type { Http1Limits } from "../http1/limits.ts";
+import type { Address } from "../http1/address.ts";
 import { proxyHeader, type ProxyVersion } from "../http1/proxy-protocol.ts";
 import { connectTransport } from "../http1/socket-transport.ts";
+import { TlsClient, type TlsClientOptions } from "../http1/tls-client.ts";
 import type { Peer } from "./peer.ts";
 import { UpstreamConnection, type UpstreamListener, type UpstreamOwner } from "./upstream.ts";
 
@@ -13,6 +15,7 @@ import { UpstreamConnection, type UpstreamListener, type UpstreamOwner } from ".
  */
 export class UpstreamPool implements UpstreamOwner {
   readonly #target: UpstreamTarget;
+  readonly #tls: TlsClient | null;
   readonly #limits: Http1Limits;
   readonly #deadlines: Deadlines;
   readonly #idle: UpstreamConnection[] = [];
@@ -25,6 +28,7 @@ export class UpstreamPool implements UpstreamOwner {
 
   constructor(target: UpstreamTarget, limits: Http1Limits, deadlines: Deadlines) {
     this.#target = target;
+    this.#tls = target.tls === null ? null : new TlsClient(target.tls);
     this.#limits = limits;
     this.#deadlines = deadlines;
     let lines = "";
@@ -70,9 +74,9 @@ export class UpstreamPool implements UpstreamOwner {
     const connection = new UpstreamConnection(this, this.#limits, this.#deadlines);
     connection.attach(listener);
     connection.preface = preface;
-    const { host, port, connectTimeoutMs } = this.#target;
+    const { host, port, socketPath = null, connectTimeoutMs } = this.#target;
     connection.transport = connectTransport(
-      { host, port, timeoutMs: connectTimeoutMs, preface },
+      { host, port, socketPath, tls: this.#tls, timeoutMs: connectTimeoutMs, preface },
       connection,
       (transport) => connection.connected(transport),
     );
@@ -110,9 +114,9 @@ export class UpstreamPool implements UpstreamOwner {
 }
 
 /** Where a backend is and how its connections are kept. */
-export interface UpstreamTarget {
-  readonly host: string;
-  readonly port: number;
+export interface UpstreamTarget extends Address {
+  /** Null: plain HTTP. */
+  readonly tls: TlsClientOptions | null;
   readonly connectTimeoutMs: number;
   /** Idle connections that are kept, at most. */
   readonly idleMax: number;

@@ -6,6 +6,7 @@ import { FIELD } from "../http1/fields.ts";
 import type { ResponseHead } from "../http1/head.ts";
 import type { Http1Limits } from "../http1/limits.ts";
 import { FAILED, NEED_MORE, ResponseParser } from "../http1/parser.ts";
+import { isCertainTlsFailure } from "../http1/tls-client.ts";
 import type { Transport, TransportHandler } from "../http1/transport.ts";
 import { namesProtocol } from "./upgrade.ts";
 
@@ -36,7 +37,7 @@ export interface UpstreamFailure {
   readonly kind: "connect" | "reset" | "protocol";
   /** For logs: what happened, without addresses of others. */
   readonly detail: string;
-  /** Nobody listens there. */
+  /** Nobody listens there, or nobody whom we may trust. */
   readonly isUnreachable: boolean;
 }
 
@@ -238,5 +239,7 @@ export interface UpstreamOwner {
 const INTERIMS_MAX = 16;
 
 function isRefusal(code: string): boolean {
-  return code === "ECONNREFUSED" || code === "EHOSTUNREACH" || code === "ENETUNREACH" || code === "ENOENT";
+  return REFUSALS.has(code) || isCertainTlsFailure(code);
 }
+
+const REFUSALS: ReadonlySet<string> = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOENT"]);

@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Wish } from "../core/health/endpoint-health.ts";
 import type { Pool } from "../core/pool.ts";
+import { TlsClient } from "../http1/tls-client.ts";
 import type { ProbeTarget } from "./prober.ts";
 
 /** What one agent line says; null is "not mentioned". */
@@ -52,21 +53,22 @@ function readFigure(
 /** Asks the agents of a pool's backends, one line over TCP each time, and tells the pool. */
 export class AgentChecker {
   readonly #pool: Pool;
-  readonly #port: number;
-  readonly #intervalMs: number;
-  #targets: readonly ProbeTarget[] = [];
+  readonly #options: AgentOptions;
+  #targets: readonly { readonly target: ProbeTarget; readonly tls: TlsClient | null }[] = [];
   readonly #timer: NodeJS.Timeout;
 
-  constructor(pool: Pool, port: number, intervalMs: number) {
+  constructor(pool: Pool, options: AgentOptions) {
     this.#pool = pool;
-    this.#port = port;
-    this.#intervalMs = intervalMs;
-    this.#timer = setInterval(() => this.#askAll(), intervalMs);
+    this.#options = options;
+    this.#timer = setInterval(() => this.#askAll(), options.intervalMs);
     this.#timer.unref();
   }
 
   update(targets: readonly ProbeTarget[]): void {
-    this.#targets = targets;
+    this.#targets = targets.map((target) => {
+      const isSecure = this.#options.tls && target.tls !== null;
+      return { target, tls: isSecure ? new TlsClient(target.tls) : null };
+    });
   }
 
   stop(): void {
@@ -74,8 +76,10 @@ export class AgentChecker {
   }
 
   #askAll(): void {
-    for (const target of this.#targets) {
-      askAgent(target.host, this.#port, Math.min(this.#intervalMs, ANSWER_MS_MAX), (line) => {
+    const { port, intervalMs } = this.#options;
+    for (const { target, tls } of this.#targets) {
+      const timeoutMs = Math.min(intervalMs, ANSWER_MS_MAX);
+      askAgent({ host: target.host, port, tls, timeoutMs }, (line) => {
         // An agent that does not answer changes nothing (HAProxy does the same): the probes judge the
         // backend.
         if (line !== null) this.#tell(target.id, parseAgentLine(line));
@@ -96,14 +100,18 @@ export class AgentChecker {
   }
 }
 
+/** Where the agents of a pool's backends answer, and how often they are asked. */
+export interface AgentOptions {
+  readonly port: number;
+  readonly intervalMs: number;
+  /** Agents of backends with TLS are asked by TLS, with the same settings. */
+  readonly tls: boolean;
+}
+
 /** Reads one line from an agent; null when there was none in time. */
-export function askAgent(
-  host: string,
-  port: number,
-  timeoutMs: number,
-  done: (line: string | null) => void,
-): void {
-  const socket = net.connect({ host, port, timeout: timeoutMs });
+export function askAgent(question: AgentQuestion, done: (line: string | null) => void): void {
+  const { host, port, tls, timeoutMs } = question;
+  const socket = tls === null ? net.connect({ host, port }) : tls.connect({ host, port }, undefined);
   let text = "";
   let isTold = false;
   const tell = (line: string | null): void => {
@@ -125,6 +133,13 @@ export function askAgent(
     clearTimeout(timer);
     tell(null);
   });
+}
+
+interface AgentQuestion {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsClient | null;
+  readonly timeoutMs: number;
 }
 
 const WISHES: Readonly<Record<string, Wish>> = {

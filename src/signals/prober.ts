@@ -1,13 +1,15 @@
 import type { Random } from "../core/kit/random.ts";
 import type { Pool } from "../core/pool.ts";
 import type { ProbeEvent } from "../core/health/probe-state.ts";
+import type { Address } from "../http1/address.ts";
 import { fetchOnce, tcpCheck } from "../http1/client.ts";
+import { TlsClient, type TlsClientOptions } from "../http1/tls-client.ts";
 
 /** Where and how one backend is probed. */
-export interface ProbeTarget {
+export interface ProbeTarget extends Address {
   readonly id: string;
-  readonly host: string;
-  readonly port: number;
+  /** The same as for requests; null: plain HTTP. */
+  readonly tls: TlsClientOptions | null;
   /** Sent along, such as an API key. */
   readonly headers: Readonly<Record<string, string>>;
   /** First bytes of every connection, latin1; "" for none. */
@@ -60,7 +62,8 @@ export class Prober {
       if (this.#running.has(target.id)) continue;
       const stop = new AbortController();
       this.#running.set(target.id, { target, stop });
-      void this.#watch(target, stop.signal);
+      const tls = target.tls === null ? null : new TlsClient(target.tls);
+      void this.#watch({ ...target, tls }, stop.signal);
     }
   }
 
@@ -69,7 +72,7 @@ export class Prober {
   }
 
   /** Probes `target` until the signal says stop. */
-  async #watch(target: ProbeTarget, signal: AbortSignal): Promise<void> {
+  async #watch(target: Probed, signal: AbortSignal): Promise<void> {
     // The first round is spread over a tenth of the interval.
     await pause(this.#options.intervalMs * 0.1 * this.#random.float(), signal);
     while (!signal.aborted) {
@@ -91,12 +94,12 @@ export class Prober {
     return base * (1 + jitterShare * (2 * this.#random.float() - 1));
   }
 
-  async #probe(target: ProbeTarget, signal: AbortSignal): Promise<ProbeEvent> {
-    const { host, port, preface } = target;
+  async #probe(target: Probed, signal: AbortSignal): Promise<ProbeEvent> {
+    const { host, port, socketPath = null, tls, preface } = target;
     const { kind, timeoutMs } = this.#options;
     try {
       if (kind === "http") return await this.#probeHttp(target, signal);
-      await tcpCheck({ host, port, timeoutMs, signal, preface });
+      await tcpCheck({ host, port, socketPath, tls, timeoutMs, signal, preface });
       return { passed: true };
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
@@ -104,7 +107,7 @@ export class Prober {
     }
   }
 
-  async #probeHttp(target: ProbeTarget, signal: AbortSignal): Promise<ProbeEvent> {
+  async #probeHttp(target: Probed, signal: AbortSignal): Promise<ProbeEvent> {
     const known = this.#options.path === "auto" ? this.#paths.get(target.id) : this.#options.path;
     const paths = known === undefined ? AUTO_PATHS : [known];
     let detail = "";
@@ -126,16 +129,14 @@ export class Prober {
     return { passed: false, detail: `${detail}; set health.path` };
   }
 
-  async #get(
-    target: ProbeTarget,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<{ status: number; body: string }> {
-    const { host, port, headers, preface } = target;
+  async #get(target: Probed, path: string, signal: AbortSignal): Promise<{ status: number; body: string }> {
+    const { host, port, socketPath = null, tls, headers, preface } = target;
     const { timeoutMs } = this.#options;
     const request = {
       host,
       port,
+      socketPath,
+      tls,
       preface,
       method: "GET",
       path,
@@ -145,6 +146,9 @@ export class Prober {
     return { status: answer.status, body: answer.body.toString("utf8") };
   }
 }
+
+/** A target whose context of TLS is made: sessions are resumed from probe to probe. */
+type Probed = Omit<ProbeTarget, "tls"> & { readonly tls: TlsClient | null };
 
 /** What model servers and others answer when they are well, in this order. */
 export const AUTO_PATHS: readonly string[] = [

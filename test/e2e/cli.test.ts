@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { LogReader } from "../fixtures/log-reader.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evener-cli-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -181,29 +182,3 @@ test("serve: reloads on save, keeps the old on a bad file, drains on SIGTERM thr
     other.close();
   }
 });
-
-/** Reads the JSON lines that the product writes to stderr. */
-class LogReader {
-  #text = "";
-  readonly #child: ChildProcess;
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    child.stderr!.setEncoding("utf8").on("data", (part: string) => (this.#text += part));
-  }
-
-  get text(): string {
-    return this.#text;
-  }
-
-  /** The first line with that message; fails with all that was written when none comes. */
-  async find(message: string): Promise<unknown> {
-    for (let round = 0; round < 300 && this.#child.exitCode === null; round++) {
-      for (const line of this.#text.split("\n")) {
-        if (line.includes(`"msg":"${message}"`)) return JSON.parse(line);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    return assert.fail(`no line says "${message}" in:\n${this.#text}`);
-  }
-}

@@ -1,5 +1,6 @@
 import type { Witness } from "../desk.ts";
-import type { LeaseFacts, Outcome, OutcomeDetail, PickReason } from "../lease.ts";
+import { FAILURE_CAUSES } from "../failure-cause.ts";
+import { type LeaseFacts, NO_DETAIL, type Outcome, type OutcomeDetail, type PickReason } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
 
 /**
@@ -23,21 +24,20 @@ export class ReportWriter implements Witness {
   }
 
   started(lease: LeaseFacts, nowMs: number): void {
-    this.#write(lease, STARTED, 0, false, nowMs);
+    this.#write(lease, STARTED, NO_DETAIL, nowMs);
   }
 
   established(lease: LeaseFacts, nowMs: number): void {
-    this.#write(lease, ESTABLISHED, 0, false, nowMs);
+    this.#write(lease, ESTABLISHED, NO_DETAIL, nowMs);
   }
 
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
-    const { retryAfterMs, isUnreachable } = detail;
-    if (this.#write(lease, OUTCOMES.indexOf(outcome), retryAfterMs, isUnreachable, nowMs)) return;
+    if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) return;
     // Nobody will hear that the trial is over.
     if (lease.why === "trial") this.#ledger.trial[lease.slot] = 0;
   }
 
-  #write(lease: LeaseFacts, what: number, retryAfterMs: number, isCertain: boolean, nowMs: number): boolean {
+  #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
     const written = this.#written;
     if (((written - Atomics.load(this.#positions, READ)) | 0) >= RECORDS_MAX) {
       this.dropped++;
@@ -52,10 +52,11 @@ export class ReportWriter implements Witness {
     records[at + 4] = lease.bookedAtMs;
     records[at + 5] = lease.firstByteMs;
     records[at + 6] = REASONS.indexOf(lease.why);
-    records[at + 7] = retryAfterMs;
-    records[at + 8] = isCertain ? 1 : 0;
+    records[at + 7] = detail.retryAfterMs;
+    records[at + 8] = detail.isUnreachable ? 1 : 0;
     records[at + 9] = nowMs;
     records[at + 10] = lease.isEstablished ? 1 : 0;
+    records[at + 11] = detail.cause === undefined ? 0 : FAILURE_CAUSES.indexOf(detail.cause);
     this.#written = (written + 1) | 0;
     Atomics.store(this.#positions, WRITTEN, this.#written);
     return true;
@@ -92,7 +93,11 @@ export class ReportReader {
     const witness = witnessOf(facts);
     if (records[at] === STARTED) return witness?.started(facts, nowMs);
     if (records[at] === ESTABLISHED) return witness?.established(facts, nowMs);
-    const detail = { retryAfterMs: records[at + 7]!, isUnreachable: records[at + 8] === 1 };
+    const detail = {
+      retryAfterMs: records[at + 7]!,
+      isUnreachable: records[at + 8] === 1,
+      cause: FAILURE_CAUSES[records[at + 11]!] ?? "",
+    };
     witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
   }
 }
@@ -110,7 +115,7 @@ class Facts implements LeaseFacts {
 const WRITTEN = 0;
 const READ = 1;
 const POSITIONS_BYTES = 8;
-const FIELDS = 11;
+const FIELDS = 12;
 /** A power of two, so that positions may wrap: some tenths of a second at full speed. */
 const RECORDS_MAX = 8_192;
 const STARTED = -1;

@@ -50,6 +50,7 @@ export class FakeSource implements AdminSource {
       refusedPrefaces: 6,
       answeredLocally: 4,
       malformed: 1,
+      failedHandshakes: 0,
       accessLogDropped: 0,
       lateSettles: this.ledger.lateSettles,
       startedAtWallMs: 1_700_000_000_000,

@@ -106,7 +106,8 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
       '2:11: listeners[0].bind: expected a port or host:port, found "localhost"; write 8080 or ' +
         "127.0.0.1:8080",
       '3:5: listeners[1].bnd: no such key; correct or remove it (did you mean "bind"?)',
-      "4:5: listeners[2].bind: expected a port or host:port, found nothing; write 8080 or 127.0.0.1:8080",
+      "4:5: listeners[2].bind: expected a port, host:port or unix:/path, found nothing; write 8080, " +
+        "127.0.0.1:8080 or unix:/run/evener.sock",
     ],
   },
   {
@@ -145,16 +146,17 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
   },
   {
     text:
-      "listen: 1\nbackends:\n  - https://a:1\n  - http://u:p@h:1\n  - http://a:1/v1\n  - a\n" +
+      "listen: 1\nbackends:\n  - unix:run\n  - http://u:p@h:1\n  - http://a:1/v1\n  - a\n" +
       "  - 8000\n  - ftp://a:1\n",
     problems: [
-      "3:5: backends[0]: TLS to backends comes with a later version; write http://host:port",
+      '3:5: backends[0]: expected the whole path of a unix socket, found "unix:run"; write ' +
+        "unix:/run/vllm.sock",
       `4:5: backends[1]: a user in a backend's URL is not sent; write "headers: { authorization: ... }"`,
       "5:5: backends[2]: a backend's URL ends with the port: requests keep their own path; write " +
         "http://host:port",
       '6:5: backends[3]: expected a URL, found "a"; write http://host:port (a port is needed)',
       "7:5: backends[4]: expected a URL, found 8000; write http://10.0.0.1:8000",
-      "8:5: backends[5]: backends are reached by http, not ftp; write http://host:port",
+      "8:5: backends[5]: backends are reached by http or https, not ftp; write http://host:port",
     ],
   },
   {
@@ -242,7 +244,7 @@ pools:
       "6:33: pools.c.policy.name: is missing; write auto, least_request, peak_ewma, round_robin, " +
         "p2c, random, " +
         "resource, hash or fill",
-      "7:47: pools.d.policy.key: no such key here; move or remove it (did you mean pools.d.session.key?)",
+      "7:47: pools.d.policy.key: no such key; write one of name",
     ],
   },
   {
@@ -358,7 +360,7 @@ pools:
       '4:15: pools.a.backends: expected a list, found "http://a:1"; put it into brackets: [ ]',
       '5:12: pools.a.queue: expected off or a map, found "yes"; leave "queue" out to have its defaults',
       '6:15: pools.a.slowdown: expected off or a map, found true; leave "slowdown" out to have its defaults',
-      '7:18: pools.a.agent_check: expected off or a map, found "on"; the map\'s keys are port, interval',
+      '7:18: pools.a.agent_check: expected off or a map, found "on"; the map\'s keys are port, interval, tls',
       "8:18: pools.b.backends: expected a list, found a map; write - before each entry",
     ],
   },

@@ -12,7 +12,9 @@ import type { JsonNode } from "../../../src/config/json-schema.ts";
 import { alternatives, configJsonSchema, structure } from "../../../src/config/json-schema.ts";
 import { parseConfig } from "../../../src/config/load.ts";
 import { POLICIES } from "../../../src/core/policies/index.ts";
+import { makeCertificate } from "../../fixtures/certificates.ts";
 
+const PAIR = makeCertificate();
 const MINIMAL = example("minimal");
 const FULL = example("full");
 
@@ -27,7 +29,7 @@ test("examples/full is valid and writes down the defaults", () => {
   const [pool] = config.pools;
   const [standard] = defaults.pools;
   assert.deepEqual(config.limits, defaults.limits);
-  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080, proxyProtocol: false }]);
+  assert.deepEqual(config.listeners[0], defaults.listeners[0]);
   for (const key of [
     "outlier",
     "slowdown",
@@ -125,7 +127,11 @@ function load(text: string): Config {
     EVENER_ADMIN_TOKEN: "0123456789abcdef",
     EVENER_SESSION_KEY_BEFORE: "from-the-environment-0123456789",
   };
-  return parseConfig(text, { path: "evener.yaml", env, readFile: () => "from-the-file-0123456789\n" });
+  const readFile = (file: string): string => {
+    if (file.endsWith("key.pem")) return PAIR.key;
+    return file.endsWith(".pem") ? PAIR.cert : "from-the-file-0123456789\n";
+  };
+  return parseConfig(text, { path: "evener.yaml", env, readFile });
 }
 
 /** `pools.*.backends[].url` for every key that is written somewhere. */

@@ -42,7 +42,9 @@ const ROUTE_FOR_ALL: RouteConfig = {
 
 test("two lines are enough", () => {
   const config = parse(MINIMAL);
-  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080, proxyProtocol: false }]);
+  const plain = { socketPath: null, socketMode: 0o660, tls: null, proxyProtocol: false };
+  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 8080, ...plain }]);
+  assert.deepEqual(config.files, []);
   assert.equal(config.threads, "auto");
   assert.deepEqual(config.accessLog, { kind: "stdout" });
   assert.deepEqual(config.admin, { host: "127.0.0.1", port: 9901, token: null });
@@ -55,6 +57,8 @@ test("two lines are enough", () => {
     id: "10.0.0.2:8000",
     host: "10.0.0.2",
     port: 8000,
+    socketPath: null,
+    tls: null,
     url: "http://10.0.0.2:8000",
     weight: 1,
     limit: 0,
@@ -223,7 +227,7 @@ drain:
 `;
   const env = { PORT: "9000", HOST: "gpu-1", WEIGHT: "2.5", KEY: "s3cret", LEVEL: "debug", DRAIN: "5s" };
   const config = parse(text, { env });
-  assert.deepEqual(config.listeners, [{ host: "0.0.0.0", port: 9000, proxyProtocol: false }]);
+  assert.deepEqual([config.listeners[0]?.host, config.listeners[0]?.port], ["0.0.0.0", 9000]);
   const backend = config.pools[0]!.backends[0]!;
   assert.deepEqual([backend.id, backend.weight], ["gpu-1:8000", 2.5]);
   assert.deepEqual(backend.labels, { price: "${HOST}" });

@@ -142,7 +142,14 @@ test("backend URLs", () => {
     assert.ok(!(address instanceof Wrong), text);
     return address;
   };
-  const expected = { host: "10.0.0.1", port: 8000, url: "http://10.0.0.1:8000", authority: "10.0.0.1:8000" };
+  const plain = { socketPath: null, isTls: false };
+  const expected = {
+    ...plain,
+    host: "10.0.0.1",
+    port: 8000,
+    url: "http://10.0.0.1:8000",
+    authority: "10.0.0.1:8000",
+  };
   for (const text of [
     "http://10.0.0.1:8000",
     "http://10.0.0.1:8000/",
@@ -154,15 +161,47 @@ test("backend URLs", () => {
   assert.equal(read("http://GPU_1.example").url, "http://gpu_1.example:80");
   assert.equal(read("http://a:80").authority, "a:80");
   assert.deepEqual(read("http://[2001:DB8::1]:8000"), {
+    ...plain,
     host: "2001:db8::1",
     port: 8000,
     url: "http://[2001:db8::1]:8000",
     authority: "[2001:db8::1]:8000",
   });
-  const noPorts = ["", "http://", "a", "http://a:0", "http://a:70000", "http:/a:1", "//a:1", "unix:/x:1"];
+  assert.deepEqual(read("https://[::1]"), {
+    host: "::1",
+    port: 443,
+    socketPath: null,
+    isTls: true,
+    url: "https://[::1]:443",
+    authority: "[::1]:443",
+  });
+  assert.equal(read("HTTPS://A:80").url, "https://a:80");
+  const spellings = ["", "//"].flatMap((slashes) => [
+    `unix:${slashes}/run/V.sock`,
+    `http+unix:${slashes}/run/V.sock`,
+  ]);
+  for (const text of [...spellings, "http+unix://%2Frun%2FV.sock"]) {
+    const { host, port, socketPath, url, authority } = read(text);
+    assert.deepEqual([host, port, socketPath], ["", 0, "/run/V.sock"], text);
+    assert.deepEqual([url, authority], ["unix:/run/V.sock", "unix:/run/V.sock"]);
+  }
+  const noPaths = [
+    "unix:",
+    "unix:run/x",
+    "unix:/",
+    "unix://run/x",
+    `unix:/${"x".repeat(103)}`,
+    "https+unix:/x",
+    "unix:/a b",
+    "unix:/a\r\nb",
+    `unix:/a"b`,
+    "unix:/ä",
+  ];
+  for (const text of noPaths) assert.ok(parseBackendUrl(text) instanceof Wrong, text);
+  const noPorts = ["", "http://", "a", "http://a:0", "http://a:70000", "http:/a:1", "//a:1"];
   const noHosts = ["http://a b:1", "http:// a:1", "http://0x7f.1:80", "http://2130706433", "http://::1:80"];
   const notAscii = ["http://exämple:1", "http://a%41:1", "http://a\\b:1", "http://a:1\n"];
-  const tooMuch = ["http://a:1?x", "http://a:1#x", "http://a:1/x", "http://@a:1", "https://a:1"];
+  const tooMuch = ["http://a:1?x", "http://a:1#x", "http://a:1/x", "http://@a:1", "https://a:1/x"];
   const bad = [...noPorts, ...noHosts, ...notAscii, ...tooMuch];
   for (const text of bad) assert.ok(parseBackendUrl(text) instanceof Wrong, text);
 });

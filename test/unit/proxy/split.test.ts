@@ -60,7 +60,7 @@ describe("a split", () => {
       traffic: trafficOf(name, { cookies: cookiesOf(name) }),
       weight: name === "a" ? 1_000_000 : 0.001,
     }));
-    const line = cookiesOf("b").setCookieLine("backend", Date.now());
+    const line = cookiesOf("b").setCookieLine("backend", Date.now(), false);
     const cookie = /^set-cookie: ([^;]+);/.exec(line)![1]!;
     const choose = (split: Split, value: string): string => {
       return split.choose(headOf("GET /", [["cookie", value]]), "", new Random(1)).name;

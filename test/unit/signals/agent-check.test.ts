@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import { test } from "node:test";
+import tls from "node:tls";
 import * as fc from "fast-check";
 import { STATE } from "../../../src/core/ledger.ts";
 import { AgentChecker, parseAgentLine } from "../../../src/signals/agent-check.ts";
+import { makeAuthority, makeCertificate } from "../../fixtures/certificates.ts";
 import { startPool, until } from "./pool.ts";
 
 test("the words of HAProxy's agent-check, and ours for figures", () => {
@@ -40,7 +42,11 @@ test("an agent drains, weighs and limits its backend, and reports what the resou
   const agent = net.createServer((socket) => socket.on("error", () => {}).end(line)).listen(0, "127.0.0.1");
   await once(agent, "listening");
   const { pool, targets } = startPool(["127.0.0.1:1"]);
-  const checker = new AgentChecker(pool, (agent.address() as AddressInfo).port, 20);
+  const checker = new AgentChecker(pool, {
+    port: (agent.address() as AddressInfo).port,
+    intervalMs: 20,
+    tls: false,
+  });
   const endpoint = pool.members.list[0]!;
   try {
     checker.update(targets);
@@ -58,5 +64,30 @@ test("an agent drains, weighs and limits its backend, and reports what the resou
   } finally {
     checker.stop();
     agent.close();
+  }
+});
+
+test("an agent with TLS is verified as its backend is", async () => {
+  const authority = makeAuthority();
+  const lines = { good: makeCertificate({ by: authority }), bad: makeCertificate() };
+  for (const [name, pair] of Object.entries(lines)) {
+    let asked = 0;
+    const agent = tls.createServer(pair, (socket) => socket.end("drain\n")).listen(0, "127.0.0.1");
+    agent.on("connection", () => asked++);
+    await once(agent, "listening");
+    const { pool, targets } = startPool(["127.0.0.1:1"]);
+    const { port } = agent.address() as AddressInfo;
+    const checker = new AgentChecker(pool, { port, intervalMs: 20, tls: true });
+    const { slot } = pool.members.list[0]!;
+    const options = { ca: authority.cert, serverName: "localhost", cert: null, key: null, verify: true };
+    try {
+      checker.update(targets.map((target) => ({ ...target, tls: options })));
+      if (name === "good") await until(() => pool.ledger.state[slot] === STATE.draining, "draining");
+      else await until(() => asked > 3, "several questions");
+      assert.equal(pool.ledger.state[slot] === STATE.draining, name === "good");
+    } finally {
+      checker.stop();
+      agent.close();
+    }
   }
 });

@@ -31,7 +31,7 @@ export function startPool(addresses: readonly string[]): {
   pool.update(addresses.map((address) => endpointSpec(address)));
   const targets = addresses.map((id) => {
     const [host, port] = id.split(":") as [string, string];
-    return { id, host, port: Number(port), headers: {}, preface: "" };
+    return { id, host, port: Number(port), tls: null, headers: {}, preface: "" };
   });
   return { pool, targets, events };
 }

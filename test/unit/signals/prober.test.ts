@@ -190,7 +190,7 @@ test("P23 a herd of checks at warm-up (Envoy): never more at once than `concurre
   // Many backends on one server, told apart by their Host.
   const { pool } = startPool([`127.0.0.1:${port}`]);
   const targets = Array.from({ length: 40 }, (_, i) => {
-    return { id: `b${i}`, host: "127.0.0.1", port, headers: { host: `b${i}` }, preface: "" };
+    return { id: `b${i}`, host: "127.0.0.1", port, headers: { host: `b${i}` }, preface: "", tls: null };
   });
   const options = {
     ...OPTIONS,
