@@ -34,7 +34,8 @@ export function byAddress(config: Config, addressesOf: (name: string) => readonl
 /** Backends of names, in all pools together: half of what the ledger holds, as a change needs both halves. */
 const RESOLVED_MAX = 2_048;
 
-function isNamed({ host }: BackendConfig): boolean {
+function isNamed({ host, socketPath }: BackendConfig): boolean {
+  if (socketPath !== null) return false;
   return net.isIP(host) === 0 && host !== "localhost" && !host.endsWith(".localhost");
 }
 
