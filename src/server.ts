@@ -34,6 +34,8 @@ export class Server {
   readonly #deadlines: Deadlines = new Deadlines();
   readonly events: EventLog = new EventLog();
   readonly fleet: Fleet;
+  /** Null where the main thread carries the requests. */
+  readonly dataThreads: DataThreads | null;
   readonly #plane: Plane;
   readonly #names: Names;
   /** Which {@link Names.version} the plane goes by. */
@@ -68,25 +70,19 @@ export class Server {
     const onThreadDeath = (reason: string, evidence: string): void => this.#noteDeath(reason, evidence);
     const onPrefaceRefused = (address: string, reason: string): void =>
       this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
-    const dataKit = {
-      count: threads,
-      ledger,
-      clock: this.#clock,
-      pseudonym,
-      tickets,
-      onThreadDeath,
-      onPrefaceRefused,
-    };
-    const dataThreads = threads === 0 ? null : new DataThreads(dataKit);
+    const told = { onThreadDeath, onPrefaceRefused };
+    const dataKit = { count: threads, ledger, clock: this.#clock, pseudonym, tickets, ...told };
+    this.dataThreads = threads === 0 ? null : new DataThreads(dataKit);
     this.fleet = new Fleet({
       ledger,
       clock: this.#clock,
       random,
       onEvent,
-      turnstileOf: (pool) => dataThreads?.boardOf(pool),
+      turnstileOf: (pool) => this.dataThreads?.boardOf(pool),
     });
-    dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
-    this.#plane = dataThreads ?? new LocalPlane(config, ledger, { ...shared, threads: 1, onPrefaceRefused });
+    this.dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
+    const localKit = { ...shared, threads: 1, onPrefaceRefused };
+    this.#plane = this.dataThreads ?? new LocalPlane(config, ledger, localKit);
     this.#tending = setInterval(() => this.fleet.tend(), TEND_EVERY_MS);
   }
 
@@ -161,8 +157,9 @@ export class Server {
     return this.#inTurn(() => this.#reload(config));
   }
 
-  reopenLogs(): void {
-    this.#plane.reopenLogs();
+  /** Rejects with the system's error; the old file is written to then. */
+  reopenLogs(): Promise<void> {
+    return this.#plane.reopenLogs();
   }
 
   /**

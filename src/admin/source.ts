@@ -91,6 +91,8 @@ export interface ProcessFigures {
   /** Lines of the access log that were dropped because its receiver was too slow. */
   readonly accessLogDropped: number;
   readonly lateSettles: number;
+  /** What data threads had to tell of their requests' ends and could not. */
+  readonly lessonsDropped: number;
   readonly startedAtWallMs: number;
   /** How a request can end; a closed set. */
   readonly endReasons: readonly string[];

@@ -42,7 +42,7 @@ export async function serve(file: string | undefined, options: { load: boolean }
   };
   follow(config);
   process.on("SIGHUP", reloadNext);
-  process.on("SIGUSR1", () => server.reopenLogs());
+  process.on("SIGUSR1", () => void reopenLogs(server, log));
   await untilStopped(
     server,
     () => server.config.drainTimeoutMs,
@@ -75,6 +75,15 @@ async function reload(
     follow(config);
   } catch (error) {
     log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
+  }
+}
+
+/** Where the new file can not be opened, lines go on into the old one. */
+async function reopenLogs(server: Server, log: Logger): Promise<void> {
+  try {
+    await server.reopenLogs();
+  } catch (error) {
+    log.error({ problem: (error as Error).message }, "access log not opened anew; the one before goes on");
   }
 }
 

@@ -68,6 +68,10 @@ export class Chooser {
   /** Somebody could take the work now. */
   canChoose(work: Work, nowMs: number): boolean {
     this.#view.fill(work, nowMs);
+    if (this.waitsForHome && (work.sessionSlot >= 0 || work.sessionKey >= 0)) {
+      const home = this.#homes.find(work, this.#view);
+      if (home >= 0) return this.#ledger.inFlight[home]! < this.#ledger.limit[home]!;
+    }
     return this.#view.count > 0 || this.#view.trialSlot >= 0;
   }
 

@@ -34,7 +34,7 @@ export class Desk implements LeaseBook {
   #tendAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(setup: DeskSetup) {
-    const { name, ledger, roster, clock, policy, options, turnstile, thread = 0 } = setup;
+    const { name, ledger, roster, clock, policy, options, turnstile, thread = 0, threads = 1 } = setup;
     this.name = name;
     this.ledger = ledger;
     this.roster = roster;
@@ -43,10 +43,11 @@ export class Desk implements LeaseBook {
     this.#options = options;
     this.#thread = thread;
     this.#turnstile = turnstile ?? new OpenTurnstile();
-    this.#retryAfter = new RetryAfter(ledger.storage.threads);
+    this.#retryAfter = new RetryAfter(threads);
     this.chooser = new Chooser(ledger, roster, policy);
     this.waiting = new WaitingRoom(this.#turnstile, {
       choose: (work, nowMs) => this.#choose(work, nowMs),
+      canChoose: (work, nowMs) => this.chooser.canChoose(work, nowMs),
       isFull: () => this.chooser.isFull,
       send: (slot, work, lease, nowMs) => this.#send(slot, work, lease, nowMs),
       refuse: (reason, nowMs) => this.#refuse(reason, nowMs),
@@ -99,18 +100,19 @@ export class Desk implements LeaseBook {
     if (nowMs >= this.#tendAtMs) this.tend(nowMs);
     const turnstile = this.#turnstile;
     if (!turnstile.isNeeded) {
-      const slot = this.waiting.mustStandBehind(work, waiter) ? -1 : this.#choose(work, nowMs);
+      const mustStandBehind = this.waiting.mustStandBehind(work, waiter, turnstile.look());
+      const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
       if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     }
     if (!turnstile.enter()) return this.#refuse("saturated", nowMs);
+    const look = turnstile.look();
     let decision: Decision;
     try {
-      decision = this.#pickInOrder(work, lease, waiter, nowMs);
+      decision = this.#pickInOrder(work, lease, waiter, look, nowMs);
     } finally {
       turnstile.leave();
     }
-    // Somebody may have made room before he could see that we wait.
-    if (decision.kind === "wait") turnstile.callNext();
+    if (decision.kind === "wait") this.waiting.lookAgain(look);
     return decision;
   }
 
@@ -170,21 +172,33 @@ export class Desk implements LeaseBook {
     const nowMs = this.clock.nowMs();
     this.#retryAfter.ended(nowMs);
     if (outcome === "ok" && lease.firstByteMs < 0) this.leaseStarted(lease);
-    this.ledger.unbook(lease.slot, lease.generation, lease.units);
+    this.#giveBack(lease);
     this.witness.settled(lease, outcome, detail, nowMs);
-    this.#turnstile.changed();
     this.waiting.serve(nowMs);
   }
 
-  #pickInOrder(work: Work, lease: Lease, waiter: Waiter | null, nowMs: number): Decision {
-    const mustStandBehind = this.waiting.mustStandBehind(work, waiter);
+  /** Nobody may choose between the end of a booking and its being known: he would overtake who waits. */
+  #giveBack({ slot, generation, units }: Lease): void {
+    const turnstile = this.#turnstile;
+    if (!turnstile.isNeeded) {
+      this.ledger.unbook(slot, generation, units);
+      return;
+    }
+    const hasEntered = turnstile.enter();
+    this.ledger.unbook(slot, generation, units);
+    turnstile.changed();
+    if (hasEntered) turnstile.leave();
+  }
+
+  #pickInOrder(work: Work, lease: Lease, waiter: Waiter | null, look: number, nowMs: number): Decision {
+    const mustStandBehind = this.waiting.mustStandBehind(work, waiter, look);
     const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
     if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     const why = mustStandBehind && this.chooser.mayWait(work, nowMs) ? "saturated" : this.chooser.whyNone();
     if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
     const { queue } = this.#options;
     if (queue === null) return this.#refuse("saturated", nowMs);
-    return this.waiting.admit(work, lease, waiter, queue, nowMs);
+    return this.waiting.admit(work, lease, waiter, queue, mustStandBehind ? null : look, nowMs);
   }
 
   /** The slot for this work, or -1; where it is for a trial, that is taken. */
@@ -236,6 +250,8 @@ export interface DeskSetup {
   readonly turnstile?: Turnstile | undefined;
   /** Number of this thread in the ledger; 0 if absent. */
   readonly thread?: number;
+  /** How many threads give the work of this pool; 1 if absent. */
+  readonly threads?: number;
 }
 
 /** How often {@link Desk.tend} wants to be called. */

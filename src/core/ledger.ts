@@ -232,7 +232,7 @@ export class Ledger {
     inFlight.fill(0);
     pendingUnits.fill(0);
     for (let slot = 0; slot < this.slotsMax; slot++) {
-      if (this.trial[slot] === thread + 1) this.trial[slot] = 0;
+      Atomics.compareExchange(this.trial, slot, thread + 1, 0);
     }
     return lost;
   }

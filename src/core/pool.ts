@@ -61,6 +61,8 @@ export class Pool extends Desk {
    */
   update(specs: readonly EndpointSpec[]): void {
     const nowMs = this.clock.nowMs();
+    // Those that leave with requests still running are to find their counts again.
+    this.ledger.refresh(this.members.slots);
     const change = this.members.update(specs, this.#options.outlier ?? OUTLIER_OFF);
     for (const endpoint of change.added) {
       this.joined(endpoint);
@@ -97,6 +99,7 @@ export class Pool extends Desk {
   /** What time brings: ends of ejections, ramps, waits that are over. Cheap to call too often. */
   override tend(nowMs: number = this.clock.nowMs()): void {
     this.ledger.refresh(this.members.slots);
+    this.#noteScarcity();
     this.#caretaker.tend(nowMs);
     this.#turnstile?.changed();
     super.tend(nowMs);
@@ -169,10 +172,22 @@ export class Pool extends Desk {
     this.ledger.reportedAtMs[slot] = this.clock.nowMs();
   }
 
+  /** What other threads told has been learned: more may be chosen than before. */
+  hasLearned(): void {
+    this.#turnstile?.changed();
+    this.serve();
+  }
+
   #changed(nowMs: number): void {
+    this.#noteScarcity();
     this.#caretaker.publish(nowMs);
     this.#turnstile?.changed();
     this.waiting.serve(nowMs);
+  }
+
+  /** Before the limits are published: whoever sees them chooses in turn. */
+  #noteScarcity(): void {
+    this.#turnstile?.noteScarcity(this.members.list.some(({ limit }) => limit > 0));
   }
 
   #report(kind: PoolEventKind, endpoint: Endpoint | null, reason: string, evidence: string): void {

@@ -80,7 +80,7 @@ export class DataPlane {
     }
   }
 
-  counts(): Omit<PlaneCounts, "lateSettles"> {
+  counts(): Omit<PlaneCounts, "lateSettles" | "lessonsDropped"> {
     return {
       clientConnections: this.proxy.connections,
       answeredLocally: this.proxy.context.answeredLocally,

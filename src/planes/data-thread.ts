@@ -22,7 +22,14 @@ import { DataPlane } from "./data-plane.ts";
 import { deskOptions } from "./desk-options.ts";
 import type { SessionNews } from "./session-tables.ts";
 import { SessionMail } from "./session-mail.ts";
-import type { ThreadMessage, ThreadNote, ThreadPlan, ThreadRequest, ThreadSetup } from "./messages.ts";
+import {
+  READY,
+  type ThreadMessage,
+  type ThreadNote,
+  type ThreadPlan,
+  type ThreadRequest,
+  type ThreadSetup,
+} from "./messages.ts";
 
 class DataThread {
   readonly #setup: ThreadSetup;
@@ -42,7 +49,7 @@ class DataThread {
     this.#clock = { nowMs: () => performance.now() + aheadMs };
     this.#ledger = Ledger.open(setup.ledger, setup.thread);
     this.#bells = new Doorbells(setup.bells);
-    this.#reports = new ReportWriter(setup.reports, this.#ledger);
+    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread);
     this.#plane = new DataPlane(setup.plan.config, {
       clock: this.#clock,
       random: this.#random,
@@ -66,7 +73,7 @@ class DataThread {
       case "apply":
         return this.#apply(request.plan);
       case "listen":
-        await this.#plane.proxy.listen(request.listeners, this.#setup.threads > 1);
+        await this.#plane.proxy.listen(request.listeners, this.#setup.sharesPorts);
         return this.#plane.proxy.addresses();
       case "drain":
         return this.#plane.proxy.drain(request.timeoutMs);
@@ -95,9 +102,9 @@ class DataThread {
       (name) => this.#desks.get(name)!.desk,
       (name) => this.#desks.get(name)!.update(byName.get(name)!.endpoints.map(toEndpoint)),
     );
-    for (const [name, { desk }] of this.#desks) {
+    for (const [name, desk] of this.#desks) {
       if (byName.has(name)) continue;
-      desk.dismiss("no_endpoint");
+      desk.close();
       this.#desks.delete(name);
     }
   }
@@ -105,9 +112,10 @@ class DataThread {
   #configure(config: PoolConfig, board: ThreadPlan["pools"][number]["board"]): void {
     let desk = this.#desks.get(config.name);
     if (desk === undefined) {
-      const { thread } = this.#setup;
+      const { thread, threads } = this.#setup;
       const turnstile = new WaitBoard(board, thread, this.#bells);
-      const shared = { ledger: this.#ledger, clock: this.#clock, witness: this.#reports, turnstile, thread };
+      const kept = { ledger: this.#ledger, clock: this.#clock, witness: this.#reports };
+      const shared = { ...kept, turnstile, thread, threads };
       desk = new ThreadDesk(config, shared, this.#random);
       this.#desks.set(config.name, desk);
     }
@@ -121,15 +129,18 @@ class DataThread {
   /** Whoever waits here may be served: another thread has made room. */
   async #answerBell(): Promise<void> {
     const { thread } = this.#setup;
-    for (let count = this.#bells.count(thread); ; count = this.#bells.count(thread)) {
-      await this.#bells.heard(thread, count);
+    for (let heard = this.#bells.count(thread); ;) {
+      await this.#bells.heard(thread, heard);
+      // Before serving: a ring in the middle of it may be meant for a desk that has been served already.
+      heard = this.#bells.count(thread);
       for (const { desk } of this.#desks.values()) desk.serve();
     }
   }
 
   #tell(): void {
     const pools = [...this.#plane.traffic].map(([name, { stats }]) => [name, stats.takeNews()] as const);
-    const counts = { ...this.#plane.counts(), lateSettles: this.#ledger.lateSettles };
+    const { lateSettles } = this.#ledger;
+    const counts = { ...this.#plane.counts(), lateSettles, lessonsDropped: this.#reports.dropped };
     say({ kind: "figures", figures: { counts, pools } });
   }
 }
@@ -173,6 +184,12 @@ class ThreadDesk {
     this.desk.rosterChanged();
   }
 
+  /** Requests that go by an older plan find nobody: the slots may belong to other pools soon. */
+  close(): void {
+    this.update([]);
+    this.desk.dismiss("no_endpoint");
+  }
+
   #policy({ policy }: PoolConfig): ReturnType<typeof createPolicy> {
     const kit = { random: this.#random.split(2), slotsMax: this.#ledger.slotsMax };
     return createPolicy(policy.name, kit, policy.options);
@@ -196,26 +213,41 @@ function say(message: ThreadMessage): void {
 }
 
 /** Lines are whole only where one thread writes them: the main one does. */
-function writeStdout(bytes: Uint8Array, done: () => void): void {
+function writeStdout(bytes: Uint8Array, done: (isWritten: boolean) => void): void {
   waiting.push(done);
   say({ kind: "log", bytes: bytes.slice() });
 }
 
-const waiting: (() => void)[] = [];
+function answer(number: number, work: Promise<unknown>): Promise<void> {
+  return work.then(
+    (value) => say({ kind: "done", number, value: number === READY ? null : value }),
+    (error: Error) => {
+      const code = error instanceof EvenerError ? error.code : "";
+      say({ kind: "failed", number, code, message: error.message });
+    },
+  );
+}
+
+const waiting: ((isWritten: boolean) => void)[] = [];
 const NO_DICE = new Random(1);
 const TEND_MS = 100;
 const TELL_MS = 500;
 
-const thread = new DataThread(workerData as ThreadSetup);
-parentPort!.on("message", (message: ThreadNote) => {
-  if (message === "logged") return waiting.shift()?.();
-  if (!("number" in message)) return thread.hear(message);
-  const { number, request } = message;
-  void thread.do(request).then(
-    (value) => say({ kind: "done", number, value }),
-    (error: Error) => {
-      const code = error instanceof EvenerError ? error.code : "EVENER_INTERNAL";
-      say({ kind: "failed", number, code, message: error.message });
-    },
-  );
-});
+// Async for its failure to be a rejection.
+async function start(): Promise<DataThread> {
+  return new DataThread(workerData as ThreadSetup);
+}
+
+/** One request after the other: two that open listeners at once would open one twice. */
+async function begin(): Promise<void> {
+  const starting = start();
+  let last = answer(READY, starting);
+  const thread = await starting;
+  parentPort!.on("message", (message: ThreadNote) => {
+    if ("logged" in message) return waiting.shift()?.(message.logged);
+    if (!("number" in message)) return thread.hear(message);
+    last = last.then(() => answer(message.number, thread.do(message.request)));
+  });
+}
+
+await begin();

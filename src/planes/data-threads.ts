@@ -1,21 +1,23 @@
-import { write } from "node:fs";
 import type { ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { LeaseFacts } from "../core/lease.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Witness } from "../core/desk.ts";
-import { UNLIMITED } from "../core/ledger.ts";
 import type { Pool } from "../core/pool.ts";
-import { type Address, addressText } from "../http1/address.ts";
+import type { Address } from "../http1/address.ts";
 import { Doorbells } from "../core/sharing/doorbells.ts";
 import { WaitBoard } from "../core/sharing/wait-board.ts";
+import { EvenerError } from "../errors.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
-import { probePort } from "../proxy/listener.ts";
 import type { TicketKeys } from "../proxy/ticket-keys.ts";
+import { Figures, sumOf } from "./figures.ts";
+import { Ports } from "./ports.ts";
 import type { ThreadPlan, ThreadRequest } from "./messages.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
 import { type SessionDump, type SessionNews, SessionTables } from "./session-tables.ts";
-import { ThreadHandle } from "./thread-handle.ts";
+import { SHARES_PORTS } from "./thread-count.ts";
+import { StdoutWriter } from "./stdout-writer.ts";
+import { isDeath, ThreadHandle } from "./thread-handle.ts";
 
 /**
  * `threads: N`: each data thread has its own sockets, parser and upstream connections; they share the ledger
@@ -27,19 +29,22 @@ export class DataThreads implements Plane {
   readonly #bells: Doorbells;
   readonly #bellsMemory: SharedArrayBuffer;
   readonly #boards: Map<string, WaitBoard> = new Map();
+  /** By number - 1; null between a death and the next start. */
   readonly #threads: (ThreadHandle | null)[] = [];
+  /** By number - 1: deaths one soon after the other. */
+  readonly #earlyDeaths: number[] = [];
   readonly #draining: NodeJS.Timeout;
+  readonly #stdout: StdoutWriter = new StdoutWriter();
   /** Figures of threads that are dead. */
-  readonly #past: Map<string, PoolStats> = new Map();
-  readonly #pastCounts: PlaneCounts[] = [];
+  readonly #past: Figures = new Figures();
   readonly sessions: SessionTables;
   #pools: ReadonlyMap<string, Pool> = new Map();
   #plan: ThreadPlan | null = null;
   #listeners: readonly ListenerConfig[] = [];
-  /** Ports that are listened on, by the address as configured: of port 0 the one that was found. */
-  readonly #ports: Map<string, number> = new Map();
+  readonly #ports: Ports = new Ports();
   #addresses: Address[] = [];
   #witnessOf: (lease: LeaseFacts) => Witness | undefined = () => undefined;
+  #hasStarted = false;
   #isStopping = false;
 
   constructor(kit: DataThreadsKit) {
@@ -47,14 +52,19 @@ export class DataThreads implements Plane {
     this.sessions = new SessionTables(kit.clock, null);
     this.#bellsMemory = Doorbells.memory(kit.count + 1);
     this.#bells = new Doorbells(this.#bellsMemory);
-    this.#draining = setInterval(() => this.#drainReports(), DRAIN_MS);
+    this.#draining = setInterval(() => this.#tick(), DRAIN_MS);
+  }
+
+  /** The threads that live: for tests that end one. */
+  get living(): readonly ThreadHandle[] {
+    return this.#threads.filter((thread) => thread !== null);
   }
 
   /** What keeps the waiting of that pool in order, as the main thread sees it. */
   boardOf(pool: string): WaitBoard {
     let board = this.#boards.get(pool);
     if (board === undefined) {
-      board = new WaitBoard(WaitBoard.memory(this.#kit.count + 1), 0, this.#bells);
+      board = new WaitBoard(WaitBoard.memory(this.#kit.count + 1), 0, this.#bells, MAIN_WAIT_MS_MAX);
       this.#boards.set(pool, board);
     }
     return board;
@@ -69,8 +79,7 @@ export class DataThreads implements Plane {
     for (const name of pools.keys()) update(name);
     this.#pools = pools;
     this.sessions.configure(config.pools);
-    this.#noteScarcity();
-    this.#plan = {
+    const plan: ThreadPlan = {
       config,
       sessionKeys,
       pools: [...pools].map(([name, pool]) => ({
@@ -79,30 +88,34 @@ export class DataThreads implements Plane {
         endpoints: pool.members.list.map(({ spec, slot, generation }) => ({ spec, slot, generation })),
       })),
     };
-    const request = { do: "apply", plan: this.#plan } as const;
-    if (this.#threads.length === 0) {
-      for (let i = 1; i <= this.#kit.count; i++) this.#threads.push(this.#start(i));
-    } else await this.#all((thread) => thread.ask(request));
+    // Before anybody is asked: a thread that takes another's place meanwhile begins with it.
+    this.#plan = plan;
+    if (!this.#hasStarted) await this.#startAll();
+    else {
+      await this.#all(async (thread) => {
+        // One that goes by another plan than the rest is worth nothing.
+        await thread.ask({ do: "apply", plan }).catch((error: Error) => thread.kill(error.message));
+      });
+    }
     this.#kit.ledger.allKnowWhoLeft();
     for (const name of this.#boards.keys()) if (!pools.has(name)) this.#boards.delete(name);
+    for (const figures of this.#allFigures()) figures.keepOnly(config.pools);
   }
 
   async listen(listeners: readonly ListenerConfig[]): Promise<void> {
-    const open = new Set(this.#listeners.map(addressText));
-    let sought = listeners.filter((one) => one.socketPath === null && !open.has(addressText(one)));
-    for (let round = 1; ; round++) {
-      // Sockets that share a port would share it with any other program that does.
-      for (const one of sought) this.#ports.set(addressText(one), await probePort(one, listeners));
-      this.#listeners = listeners;
-      try {
-        const answers = await this.#all((thread) => thread.ask(this.#listenRequest(thread.number)));
-        this.#addresses = (answers[0] as Address[] | undefined) ?? [];
-        return;
-      } catch (error) {
-        // A port that was free when it was looked for may be another program's by now; there are others.
-        sought = sought.filter(({ port }) => port === 0);
-        if (sought.length === 0 || round === ROUNDS_MAX) throw error;
-      }
+    const before = this.#listeners;
+    const held = await this.#ports.choose(listeners, before);
+    this.#listeners = listeners;
+    try {
+      const answers = await this.#all((thread) => thread.ask(this.#listenRequest(thread.number)));
+      if (answers.length > 0) this.#addresses = answers[0] as Address[];
+    } catch (error) {
+      // What some of them have opened is closed again.
+      this.#listeners = before;
+      await this.#all((thread) => thread.ask(this.#listenRequest(thread.number))).catch(() => {});
+      throw error;
+    } finally {
+      for (const { letGo } of held) letGo();
     }
   }
 
@@ -112,8 +125,12 @@ export class DataThreads implements Plane {
 
   async drain(timeoutMs: number): Promise<boolean> {
     this.#isStopping = true;
-    const answers = await this.#all((thread) => thread.ask({ do: "drain", timeoutMs }));
-    return answers.every((wasClean) => wasClean === true);
+    const asked = this.living.length;
+    const answers = await this.#all((thread) =>
+      thread.ask({ do: "drain", timeoutMs }, timeoutMs + DRAIN_ANSWER_MS),
+    );
+    // One that died meanwhile has cut what it had.
+    return answers.length === asked && answers.every((wasClean) => wasClean === true);
   }
 
   async close(): Promise<void> {
@@ -123,23 +140,12 @@ export class DataThreads implements Plane {
     clearInterval(this.#draining);
   }
 
-  reopenLogs(): void {
-    void this.#all((thread) => thread.ask({ do: "reopenLogs" }));
+  async reopenLogs(): Promise<void> {
+    await this.#all((thread) => thread.ask({ do: "reopenLogs" }));
   }
 
   counts(): PlaneCounts {
-    const all = [...this.#pastCounts, ...this.#threads.flatMap((thread) => thread?.counts ?? [])];
-    const sum = (key: keyof PlaneCounts): number => all.reduce((total, counts) => total + counts[key], 0);
-    return {
-      clientConnections: sum("clientConnections"),
-      answeredLocally: sum("answeredLocally"),
-      unrouted: sum("unrouted"),
-      malformed: sum("malformed"),
-      refusedPrefaces: sum("refusedPrefaces"),
-      failedHandshakes: sum("failedHandshakes"),
-      accessLogDropped: sum("accessLogDropped"),
-      lateSettles: sum("lateSettles"),
-    };
+    return sumOf(this.#allFigures().map(({ counts }) => counts));
   }
 
   async loadSessions(dump: SessionDump): Promise<void> {
@@ -150,36 +156,51 @@ export class DataThreads implements Plane {
   stats(pool: string): PoolStats {
     const sum = new PoolStats();
     const nowMs = this.#kit.clock.nowMs();
-    const past = this.#past.get(pool);
-    if (past !== undefined) sum.add(past, nowMs);
-    for (const thread of this.#threads) {
-      const stats = thread?.stats.get(pool);
+    for (const figures of this.#allFigures()) {
+      const stats = figures.find(pool);
       if (stats !== undefined) sum.add(stats, nowMs);
     }
     return sum;
+  }
+
+  #allFigures(): Figures[] {
+    return [this.#past, ...this.living.map(({ figures }) => figures)];
+  }
+
+  /** At the beginning all of them must come up: what keeps one from it would keep every other. */
+  async #startAll(): Promise<void> {
+    for (let number = 1; number <= this.#kit.count; number++) this.#threads.push(this.#start(number));
+    await Promise.all(this.living.map(({ ready }) => ready)).catch((error: Error) => {
+      if (!isDeath(error)) throw error;
+      throw new EvenerError("EVENER_INTERNAL", `a data thread died at its start: ${error.message}`);
+    });
+    this.#hasStarted = true;
   }
 
   #start(number: number): ThreadHandle {
     const { count, ledger, pseudonym, tickets } = this.#kit;
     const shared = { ledger: ledger.storage, bells: this.#bellsMemory, pseudonym, tickets: tickets.seed() };
     const sessions = this.sessions.dump();
-    return new ThreadHandle({ number, threads: count, sessions, ...shared }, this.#plan!, {
-      died: (thread, reason) => this.#bury(thread, reason),
-      learned: (thread, news) => this.#passOn(thread, news),
-      refused: this.#kit.onPrefaceRefused,
-      wrote: (bytes, done) => write(STDOUT, bytes, done),
-    });
+    return new ThreadHandle(
+      { number, threads: count, sharesPorts: SHARES_PORTS, sessions, ...shared },
+      this.#plan!,
+      {
+        died: (thread, reason) => this.#bury(thread, reason),
+        learned: (thread, news) => this.#passOn(thread, news),
+        refused: this.#kit.onPrefaceRefused,
+        wrote: this.#stdout.write,
+      },
+    );
   }
 
   #passOn(from: ThreadHandle, news: readonly SessionNews[]): void {
     this.sessions.hear(news);
-    for (const thread of this.#threads) if (thread !== null && thread !== from) thread.tell(news);
+    for (const thread of this.living) if (thread !== from) thread.tell(news);
   }
 
   /** All threads that live; the first refusal is thrown, a death in between is not. */
   async #all<T>(ask: (thread: ThreadHandle) => Promise<T>): Promise<T[]> {
-    const living = this.#threads.filter((thread) => thread !== null);
-    const answers = await Promise.allSettled(living.map(ask));
+    const answers = await Promise.allSettled(this.living.map(ask));
     const refused = answers.find((answer) => answer.status === "rejected" && !isDeath(answer.reason));
     if (refused?.status === "rejected") throw refused.reason;
     return answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
@@ -189,48 +210,46 @@ export class DataThreads implements Plane {
   #bury(thread: ThreadHandle, reason: string): void {
     const { number } = thread;
     thread.reports.drain(this.#witnessOf);
+    for (const board of this.#boards.values()) board.beginBurial(number);
     const lost = this.#kit.ledger.forgetThread(number);
-    for (const board of this.#boards.values()) board.bury(number);
-    this.#bells.ringAll();
-    this.#keepFigures(thread);
+    for (const board of this.#boards.values()) board.endBurial();
+    this.#past.bury(thread.figures, this.#kit.clock.nowMs());
     this.#threads[number - 1] = null;
-    if (this.#isStopping) return;
+    if (this.#isStopping || !this.#hasStarted) return;
     const evidence = `thread ${number}; ${lost} requests in flight ended with it`;
     this.#kit.onThreadDeath(reason, evidence);
-    setTimeout(() => void this.#replace(number), thread.livedMs < CRASH_LOOP_MS ? RESTART_MS : 0);
+    setTimeout(() => this.#replace(number), this.#pauseMs(thread));
   }
 
-  async #replace(number: number): Promise<void> {
+  /** At once, but for one that dies again and again. */
+  #pauseMs({ number, livedMs }: ThreadHandle): number {
+    const deaths = livedMs < EARLY_MS ? (this.#earlyDeaths[number - 1] ?? 0) + 1 : 0;
+    this.#earlyDeaths[number - 1] = deaths;
+    if (deaths === 0) return 0;
+    const pauseMs = Math.min(RESTART_MS * 2 ** (deaths - 1), RESTART_MS_MAX);
+    // Not all at the same moment.
+    return pauseMs * (0.5 + Math.random() / 2);
+  }
+
+  #replace(number: number): void {
     if (this.#isStopping) return;
     const thread = this.#start(number);
     this.#threads[number - 1] = thread;
-    // Its death in between is told by itself.
-    await thread.ask(this.#listenRequest(number)).catch(() => {});
+    // One without listeners would do nothing, and nobody would notice. A death tells itself.
+    const failed = (error: Error): void => thread.kill(error.message);
+    thread.ready.catch(failed);
+    thread.ask(this.#listenRequest(number)).catch(failed);
   }
 
-  #keepFigures(thread: ThreadHandle): void {
-    const nowMs = this.#kit.clock.nowMs();
-    for (const [pool, stats] of thread.stats) {
-      const past = this.#past.get(pool) ?? new PoolStats();
-      past.add(stats, nowMs);
-      // They ended with it.
-      past.tunnels = 0;
-      this.#past.set(pool, past);
-    }
-    if (thread.counts !== null) this.#pastCounts.push({ ...thread.counts, clientConnections: 0 });
+  #tick(): void {
+    for (const thread of this.living) thread.watch(SILENT_TICKS_MAX);
+    this.#drainReports();
   }
 
   #drainReports(): void {
-    for (const thread of this.#threads) thread?.reports.drain(this.#witnessOf);
-    this.#noteScarcity();
-  }
-
-  /** Places are scarce where somebody has a limit: then choosing goes one at a time. */
-  #noteScarcity(): void {
-    for (const [name, { members, ledger }] of this.#pools) {
-      const isScarce = members.slots.some((slot) => ledger.limit[slot] !== UNLIMITED);
-      this.boardOf(name).isScarce = isScarce;
-    }
+    let count = 0;
+    for (const { reports } of this.living) count += reports.drain(this.#witnessOf);
+    if (count > 0) for (const pool of this.#pools.values()) pool.hasLearned();
   }
 
   /** A unix socket has no port to share: the first thread alone listens there. */
@@ -238,7 +257,7 @@ export class DataThreads implements Plane {
     const mine = this.#listeners.filter(({ socketPath }) => socketPath === null || thread === 1);
     const listeners = mine.map((listener) => ({
       ...listener,
-      port: this.#ports.get(addressText(listener)) ?? listener.port,
+      port: this.#ports.of(listener),
     }));
     return { do: "listen", listeners };
   }
@@ -251,20 +270,20 @@ export interface DataThreadsKit {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly pseudonym: string;
-  readonly onPrefaceRefused: (address: string, reason: string) => void;
   readonly tickets: TicketKeys;
+  readonly onPrefaceRefused: (address: string, reason: string) => void;
   readonly onThreadDeath: (reason: string, evidence: string) => void;
 }
 
-const STDOUT = 1;
-/** Tries to listen on a port of our own choice. */
-const ROUNDS_MAX = 5;
 /** Ejections and lessons are seen by all threads within that. */
 const DRAIN_MS = 5;
+/** About 10 s in which this thread ran and that one said nothing; it should every half second. */
+const SILENT_TICKS_MAX = 2_000;
+/** The main thread has more to do than to wait for a lock whose owner it has yet to bury. */
+const MAIN_WAIT_MS_MAX = 20;
+/** Beyond the drain time, for what is cut then. */
+const DRAIN_ANSWER_MS = 10_000;
 /** A thread that died so soon after its start is not started again at once. */
-const CRASH_LOOP_MS = 2_000;
+const EARLY_MS = 2_000;
 const RESTART_MS = 500;
-
-function isDeath(reason: unknown): boolean {
-  return reason instanceof Error && reason.name === "ThreadDeath";
-}
+const RESTART_MS_MAX = 10_000;

@@ -37,12 +37,12 @@ export class LocalPlane implements Plane {
     return this.#plane.close();
   }
 
-  reopenLogs(): void {
+  async reopenLogs(): Promise<void> {
     this.#plane.reopenLogs();
   }
 
   counts(): PlaneCounts {
-    return { ...this.#plane.counts(), lateSettles: this.#ledger.lateSettles };
+    return { ...this.#plane.counts(), lateSettles: this.#ledger.lateSettles, lessonsDropped: 0 };
   }
 
   get sessions(): SessionTables {

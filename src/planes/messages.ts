@@ -12,6 +12,8 @@ export interface ThreadSetup {
   /** Number of the thread, 1 to `threads`; 0 is the main thread. */
   readonly thread: number;
   readonly threads: number;
+  /** Listeners are opened with `reusePort`. */
+  readonly sharesPorts: boolean;
   readonly ledger: LedgerStorage;
   readonly bells: SharedArrayBuffer;
   readonly reports: SharedArrayBuffer;
@@ -52,8 +54,16 @@ export interface NumberedRequest {
   readonly request: ThreadRequest;
 }
 
+/** What became of the last `log`. */
+export interface Logged {
+  readonly logged: boolean;
+}
+
 /** What is said to a data thread: a question, that lines were written, or what other threads have learned. */
-export type ThreadNote = NumberedRequest | "logged" | readonly SessionNews[];
+export type ThreadNote = NumberedRequest | Logged | readonly SessionNews[];
+
+/** Number of the answer that a thread gives unasked, once it has begun to work. */
+export const READY = 0;
 
 /** What a data thread says. */
 export type ThreadMessage =
@@ -62,7 +72,7 @@ export type ThreadMessage =
   | { readonly kind: "refused"; readonly address: string; readonly reason: string }
   | { readonly kind: "sessions"; readonly news: readonly SessionNews[] }
   | { readonly kind: "figures"; readonly figures: ThreadFigures }
-  /** Lines for the standard output, which only one thread may write to; answered by `logged`. */
+  /** Lines for the standard output, which only one thread may write to; answered by {@link Logged}. */
   | { readonly kind: "log"; readonly bytes: Uint8Array };
 
 export type ThreadAnswer =

@@ -15,7 +15,8 @@ export interface Plane {
   /** Stops accepting, lets requests finish for `timeoutMs`, then ends the rest; true when none was cut. */
   drain(timeoutMs: number): Promise<boolean>;
   close(): Promise<void>;
-  reopenLogs(): void;
+  /** Rejects with the system's error; the old file is written to then. */
+  reopenLogs(): Promise<void>;
   counts(): PlaneCounts;
   /** What was counted of one pool's requests. */
   stats(pool: string): PoolStats;
@@ -44,4 +45,6 @@ export interface PlaneCounts {
   readonly failedHandshakes: number;
   readonly accessLogDropped: number;
   readonly lateSettles: number;
+  /** What data threads had to tell of their requests and could not: the main thread did not keep up. */
+  readonly lessonsDropped: number;
 }

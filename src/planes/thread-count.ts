@@ -5,7 +5,7 @@ import type { ThreadsConfig } from "../config/config.ts";
 export function countThreads(wanted: ThreadsConfig, warn: (facts: object, text: string) => void): number {
   const cores = availableParallelism();
   const count = wanted === "auto" ? Math.min(Math.max(1, cores - 1), AUTO_THREADS_MAX) : wanted;
-  if (count <= 1 || REUSE_PORT_PLATFORMS.has(process.platform)) return count;
+  if (count <= 1 || SHARES_PORTS) return count;
   warn(
     { wanted: count, platform: process.platform },
     "this system does not spread connections over sockets that share a port: one data thread takes all",
@@ -14,5 +14,6 @@ export function countThreads(wanted: ThreadsConfig, warn: (facts: object, text: 
 }
 
 const AUTO_THREADS_MAX = 8;
-/** Where SO_REUSEPORT spreads connections (Node's `reusePort`). */
-const REUSE_PORT_PLATFORMS: ReadonlySet<string> = new Set(["linux", "freebsd", "sunos", "aix"]);
+
+/** The system spreads connections over sockets that share a port (SO_REUSEPORT, Node's `reusePort`). */
+export const SHARES_PORTS: boolean = ["linux", "freebsd", "sunos", "aix"].includes(process.platform);

@@ -7,7 +7,7 @@ export type AccessLogTarget =
   | { readonly kind: "file"; readonly path: string };
 
 /** Writes whole lines somewhere; `done` when the bytes may be reused. */
-export type LogWriter = (bytes: Uint8Array, done: () => void) => void;
+export type LogWriter = (bytes: Uint8Array, done: (isWritten: boolean) => void) => void;
 
 /**
  * The access log: lines are collected and written a few times a second. A disk that can not follow costs
@@ -90,7 +90,10 @@ export class AccessLog {
     const length = this.#length;
     this.#length = 0;
     if (this.#writeStdout === null) return this.#write(bytes, 0, length);
-    this.#writeStdout(bytes.subarray(0, length), () => (this.#isWriting = false));
+    this.#writeStdout(bytes.subarray(0, length), (isWritten) => {
+      if (!isWritten) this.#dropped += countLines(bytes, 0, length);
+      this.#isWriting = false;
+    });
   }
 
   #write(bytes: Buffer, offset: number, end: number): void {

@@ -13,8 +13,8 @@ export interface QueueEntry {
   readonly work: Work;
   readonly lease: Lease;
   readonly waiter: Waiter;
-  /** In the order of all threads; grows from entry to entry. */
-  readonly place: number;
+  /** In the order of all threads; see {@link rankOf}. */
+  readonly rank: number;
   readonly sinceMs: number;
   deadlineMs: number;
   previous: QueueEntry | null;
@@ -23,7 +23,7 @@ export interface QueueEntry {
 }
 
 /** Who comes to wait. */
-export type Newcomer = Pick<QueueEntry, "work" | "lease" | "waiter" | "place" | "sinceMs" | "deadlineMs">;
+export type Newcomer = Pick<QueueEntry, "work" | "lease" | "waiter" | "rank" | "sinceMs" | "deadlineMs">;
 
 /** How much waiting there may be. */
 export interface QueueOptions {
@@ -75,8 +75,8 @@ export class WaitQueue implements QueueFigures {
     return entry !== undefined && this.remove(entry);
   }
 
-  firstPlace(classIndex: number): number {
-    return this.#lines[classIndex]!.head?.place ?? 0;
+  get firstRank(): number {
+    return this.first()?.rank ?? Number.POSITIVE_INFINITY;
   }
 
   /** The first entry of all, or null. */
@@ -121,6 +121,13 @@ export class WaitQueue implements QueueFigures {
     return oldest;
   }
 }
+
+/** Higher classes first, then by place: the lower number is served first. Places are below 2^50. */
+export function rankOf(classIndex: number, place: number): number {
+  return classIndex * PLACES + place;
+}
+
+const PLACES = 2 ** 50;
 
 interface Line {
   head: QueueEntry | null;

@@ -2,7 +2,7 @@ import { type Decision, type RefuseReason, WAIT_SATURATED } from "../decision.ts
 import type { Lease } from "../lease.ts";
 import type { Turnstile } from "../sharing/turnstile.ts";
 import type { Work } from "../work.ts";
-import { type QueueEntry, type QueueOptions, type Waiter, WaitQueue } from "./wait-queue.ts";
+import { type QueueEntry, type QueueOptions, rankOf, type Waiter, WaitQueue } from "./wait-queue.ts";
 
 /** Where the work of one thread waits for room, and who is given what has become free. */
 export class WaitingRoom {
@@ -10,8 +10,9 @@ export class WaitingRoom {
   readonly #turnstile: Turnstile;
   readonly #desk: WaitingDesk;
   #isServing = false;
-  /** The state of things at which nobody here could be served. */
+  /** The state of things at the last look, and the rank of the first who could be served then. */
   #look = 0;
+  #leftRank: number = Number.POSITIVE_INFINITY;
 
   constructor(turnstile: Turnstile, desk: WaitingDesk) {
     this.#turnstile = turnstile;
@@ -20,21 +21,45 @@ export class WaitingRoom {
   }
 
   /** Others were here first, and may be served: a newcomer overtakes nobody. Who can not wait does. */
-  mustStandBehind({ classIndex }: Work, waiter: Waiter | null): boolean {
+  mustStandBehind({ classIndex }: Work, waiter: Waiter | null, look: number): boolean {
     if (waiter === null) return false;
-    const hasUnseen = this.#isServing || this.#look !== this.#turnstile.look();
+    const rank = rankOf(classIndex + 1, 0);
+    const hasUnseen = this.#isServing || this.#look !== look || this.#leftRank < rank;
     if (this.queue.length > 0 && hasUnseen) return true;
-    return this.#turnstile.isBehind(classIndex, Number.POSITIVE_INFINITY);
+    return this.#turnstile.isBehind(rank);
   }
 
-  /** The work waits, or is refused because the queue is full. */
-  admit(work: Work, lease: Lease, waiter: Waiter, options: QueueOptions, nowMs: number): Decision {
+  /**
+   * The work waits, or is refused as the queue is full. `look`: the state of things in which nobody could
+   * take it; null when it was not tried, for others stand before it. Within the turnstile.
+   */
+  admit(
+    work: Work,
+    lease: Lease,
+    waiter: Waiter,
+    options: QueueOptions,
+    look: number | null,
+    nowMs: number,
+  ): Decision {
     const turnstile = this.#turnstile;
     if (turnstile.length >= options.requestsMax) return this.#desk.refuse("queue_full", nowMs);
-    const place = turnstile.nextPlace();
-    this.queue.push({ work, lease, waiter, place, sinceMs: nowMs, deadlineMs: nowMs + options.waitMs });
+    const rank = rankOf(work.classIndex, turnstile.nextPlace());
+    const wasEmpty = this.queue.length === 0;
+    this.queue.push({ work, lease, waiter, rank, sinceMs: nowMs, deadlineMs: nowMs + options.waitMs });
+    // One that was not tried is the first of those that may be served, unless there is one already.
+    if (look !== null && wasEmpty) this.#noteLook(look, Number.POSITIVE_INFINITY);
+    else if (look === null && wasEmpty) this.#noteLook(turnstile.look(), rank);
+    else if (look === null) this.#noteLook(this.#look, Math.min(this.#leftRank, rank));
     turnstile.publish(this.queue);
     return WAIT_SATURATED;
+  }
+
+  /**
+   * After an admission, and outside of the turnstile: whoever made room since `look` may not have seen that
+   * somebody waits here.
+   */
+  lookAgain(look: number): void {
+    if (!this.#isServing && this.#turnstile.look() !== look) this.#turnstile.callSelf();
   }
 
   /** The work no longer waits; false when it did not. */
@@ -89,23 +114,36 @@ export class WaitingRoom {
   #takeServable(nowMs: number): QueueEntry | null {
     const turnstile = this.#turnstile;
     const look = turnstile.look();
+    let leftRank = Number.POSITIVE_INFINITY;
     let entry = this.queue.first();
     for (let passed = 0; entry !== null && passed < SCAN_MAX; passed++) {
       const { work } = entry;
-      if (turnstile.isBehind(work.classIndex, entry.place)) return null;
-      this.#slot = this.#desk.choose(work, nowMs);
-      if (this.#slot >= 0) {
-        this.queue.remove(entry);
-        turnstile.publish(this.queue);
-        return entry;
+      if (turnstile.isBehind(entry.rank)) {
+        // Only one that could go has to wait for another thread: the others are passed over in one scan.
+        if (this.#desk.canChoose(work, nowMs)) {
+          leftRank = entry.rank;
+          break;
+        }
+      } else {
+        this.#slot = this.#desk.choose(work, nowMs);
+        if (this.#slot >= 0) {
+          this.queue.remove(entry);
+          turnstile.publish(this.queue);
+          return entry;
+        }
       }
       // Where nobody has room for work that may go anywhere, the others need not be tried.
       if (this.#desk.isFull() && work.labels === null && work.triedCount === 0) break;
       entry = this.queue.after(entry);
     }
-    this.#look = look;
-    turnstile.hasLooked(look);
+    this.#noteLook(look, leftRank);
     return null;
+  }
+
+  #noteLook(look: number, leftRank: number): void {
+    this.#look = look;
+    this.#leftRank = leftRank;
+    this.#turnstile.hasLooked(look, leftRank);
   }
 
   #publish(): void {
@@ -113,7 +151,6 @@ export class WaitingRoom {
     const hasEntered = this.#turnstile.enter();
     this.#turnstile.publish(this.queue);
     if (hasEntered) this.#turnstile.leave();
-    this.#turnstile.changed();
   }
 }
 
@@ -121,6 +158,8 @@ export class WaitingRoom {
 export interface WaitingDesk {
   /** The slot for that work, or -1. */
   choose(work: Work, nowMs: number): number;
+  /** Somebody could take that work now; takes nothing, not even a turn. */
+  canChoose(work: Work, nowMs: number): boolean;
   /** After a choice: nobody at all has room. */
   isFull(): boolean;
   send(slot: number, work: Work, lease: Lease, nowMs: number): Decision;

@@ -10,14 +10,17 @@ import type { Ledger } from "../ledger.ts";
  */
 export class ReportWriter implements Witness {
   readonly #ledger: Ledger;
+  readonly #thread: number;
   readonly #positions: Int32Array;
   readonly #records: Float64Array;
   #written: number;
   /** Records lost because the reader was too slow: lessons, never counts. */
   dropped = 0;
 
-  constructor(memory: SharedArrayBuffer, ledger: Ledger) {
+  /** `thread`: who writes, as in the ledger. */
+  constructor(memory: SharedArrayBuffer, ledger: Ledger, thread: number) {
     this.#ledger = ledger;
+    this.#thread = thread;
     this.#positions = new Int32Array(memory, 0, 2);
     this.#records = new Float64Array(memory, POSITIONS_BYTES);
     this.#written = this.#positions[WRITTEN]!;
@@ -33,8 +36,10 @@ export class ReportWriter implements Witness {
 
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
     if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) return;
-    // Nobody will hear that the trial is over.
-    if (lease.why === "trial") this.#ledger.trial[lease.slot] = 0;
+    // Nobody will hear that the trial is over. Another thread's stays.
+    const { trial, generation } = this.#ledger;
+    if (lease.why !== "trial" || generation[lease.slot] !== lease.generation) return;
+    Atomics.compareExchange(trial, lease.slot, this.#thread + 1, 0);
   }
 
   #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
@@ -70,13 +75,19 @@ export class ReportReader {
   readonly #records: Float64Array = new Float64Array(this.memory, POSITIONS_BYTES);
   readonly #facts: Facts = new Facts();
 
-  /** Passes on what was told since; `witnessOf` finds who learns for that lease, or undefined. */
-  drain(witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
+  /**
+   * Passes on what was told since; `witnessOf` finds who learns for that lease, if any. Returns how many
+   * records there were.
+   */
+  drain(witnessOf: (lease: LeaseFacts) => Witness | undefined): number {
+    let count = 0;
     const written = Atomics.load(this.#positions, WRITTEN);
     for (let read = this.#positions[READ]!; read !== written; read = (read + 1) | 0) {
+      count++;
       this.#tell(((read >>> 0) % RECORDS_MAX) * FIELDS, witnessOf);
       Atomics.store(this.#positions, READ, (read + 1) | 0);
     }
+    return count;
   }
 
   #tell(at: number, witnessOf: (lease: LeaseFacts) => Witness | undefined): void {

@@ -1,16 +1,19 @@
-import { WORK_CLASSES } from "../work.ts";
 import type { Doorbells } from "./doorbells.ts";
 import { OwnedLock } from "./owned-lock.ts";
 import type { QueueFigures, Turnstile } from "./turnstile.ts";
 
 /**
  * The turnstile of several threads, on shared memory: a lock that names its owner, and for each thread a row
- * that it alone writes: who stands first in its queue in each class, and at which state of things it found
- * that none of them can be served. Nothing in it can be left half done by a thread that dies: its row is
- * cleared, and its lock opened, by whoever buries it.
+ * that it alone writes: who stands first in its queue, and how far it has looked at the queue in which state
+ * of things. Nothing in it can be left half done by a thread that dies: its row is cleared, and its lock
+ * opened, by whoever buries it.
  *
- * An entry goes when nobody of another thread stands before it whose thread has not looked yet. So order
- * holds across threads within a class, and an entry that waits for its session's home holds up nobody.
+ * An entry goes when nobody of another thread stands before it who may be served, as far as is known: not
+ * looked at since things have changed, or found servable and stopped by somebody before. So order holds
+ * across threads within a class, and an entry that waits for its session's home holds up nobody.
+ *
+ * Nobody is forgotten: whoever changes the state of things calls the first thread that has not looked since;
+ * that one serves, looks, and calls the next.
  */
 export class WaitBoard implements Turnstile {
   readonly memory: WaitBoardMemory;
@@ -23,13 +26,16 @@ export class WaitBoard implements Turnstile {
   /** By thread: the state of things at its last look. */
   readonly #looks: Int32Array;
   readonly #places: Float64Array;
-  /** By thread and class: the first place. */
-  readonly #firsts: Float64Array;
+  /** By thread: the rank of its first entry. */
+  readonly #firstRanks: Float64Array;
+  /** By thread: the rank of the first entry that it had not looked at then, or found servable. */
+  readonly #leftRanks: Float64Array;
   /** By thread. */
   readonly #oldestSinceMs: Float64Array;
+  #isBurying = false;
 
-  /** The view of `thread` (0..threads-1). */
-  constructor(memory: WaitBoardMemory, thread: number, bells: Doorbells) {
+  /** The view of `thread` (0..threads-1). `waitMsMax`: see {@link OwnedLock}. */
+  constructor(memory: WaitBoardMemory, thread: number, bells: Doorbells, waitMsMax?: number) {
     const { buffer, threads } = memory;
     this.memory = memory;
     this.#thread = thread;
@@ -49,14 +55,15 @@ export class WaitBoard implements Turnstile {
     this.#lengths = integers(threads);
     this.#looks = integers(threads);
     this.#places = floats(1);
-    this.#firsts = floats(threads * WORK_CLASSES.length);
+    this.#firstRanks = floats(threads);
+    this.#leftRanks = floats(threads);
     this.#oldestSinceMs = floats(threads);
-    this.#lock = new OwnedLock(this.#words, LOCK, thread + 1);
+    this.#lock = new OwnedLock(this.#words, LOCK, thread + 1, waitMsMax);
   }
 
   /** A board on which nobody waits. */
   static memory(threads: number): WaitBoardMemory {
-    const numbers = WORDS + 2 * (threads + 1) + 1 + threads * (WORK_CLASSES.length + 1);
+    const numbers = WORDS / 2 + 2 * Math.ceil(threads / 2) + 1 + 3 * threads;
     return { buffer: new SharedArrayBuffer(numbers * 8), threads };
   }
 
@@ -64,8 +71,7 @@ export class WaitBoard implements Turnstile {
     return Atomics.load(this.#words, SCARCE) === 1 || this.length > 0;
   }
 
-  /** For the thread that keeps the limits: somebody has one. */
-  set isScarce(isScarce: boolean) {
+  noteScarcity(isScarce: boolean): void {
     Atomics.store(this.#words, SCARCE, isScarce ? 1 : 0);
   }
 
@@ -97,22 +103,16 @@ export class WaitBoard implements Turnstile {
 
   publish(queue: QueueFigures): void {
     const thread = this.#thread;
-    for (let i = 0; i < WORK_CLASSES.length; i++) {
-      this.#firsts[thread * WORK_CLASSES.length + i] = queue.firstPlace(i);
-    }
+    this.#firstRanks[thread] = queue.firstRank;
     this.#oldestSinceMs[thread] = queue.oldestSinceMs();
     // Last, and for all to see before this thread looks again: whoever frees a place from now on calls.
     Atomics.store(this.#lengths, thread, queue.length);
   }
 
-  isBehind(classIndex: number, place: number): boolean {
+  isBehind(rank: number): boolean {
     const now = this.look();
     for (let thread = 0; thread < this.#lengths.length; thread++) {
-      if (thread === this.#thread || this.#lengths[thread] === 0 || this.#looks[thread] === now) continue;
-      for (let i = 0; i <= classIndex; i++) {
-        const first = this.#firsts[thread * WORK_CLASSES.length + i]!;
-        if (first > 0 && (i < classIndex || first < place)) return true;
-      }
+      if (thread !== this.#thread && this.#nextRank(thread, now) < rank) return true;
     }
     return false;
   }
@@ -125,40 +125,51 @@ export class WaitBoard implements Turnstile {
     return Atomics.load(this.#words, STATE_OF_THINGS);
   }
 
-  hasLooked(look: number): void {
+  hasLooked(look: number, rank: number): void {
+    this.#leftRanks[this.#thread] = rank;
     Atomics.store(this.#looks, this.#thread, look);
   }
 
   callNext(): void {
-    const next = this.#nextThread();
-    if (next >= 0 && next !== this.#thread) this.#bells.ring(next);
+    const now = this.look();
+    let next = this.#thread;
+    let rank = this.#nextRank(next, now);
+    for (let thread = 0; thread < this.#lengths.length; thread++) {
+      const its = this.#nextRank(thread, now);
+      if (its >= rank) continue;
+      rank = its;
+      next = thread;
+    }
+    if (next !== this.#thread) this.#bells.ring(next);
   }
 
-  /** Thread `thread` is dead: nobody of it waits, and it holds nothing. */
-  bury(thread: number): void {
+  callSelf(): void {
+    this.#bells.ring(this.#thread);
+  }
+
+  /**
+   * Thread `thread` is dead: nobody of it waits, it holds nothing. Until {@link endBurial} nobody chooses:
+   * meanwhile its places are given back, and whoever chose would overtake those who wait for them.
+   */
+  beginBurial(thread: number): void {
     this.#lock.releaseOf(thread + 1);
+    // Not to be had: its owner is dead, too, and not yet buried. Then nobody can choose either.
+    this.#isBurying = this.enter();
     Atomics.store(this.#lengths, thread, 0);
+  }
+
+  endBurial(): void {
     this.changed();
+    if (this.#isBurying) this.leave();
+    this.#isBurying = false;
     this.callNext();
   }
 
-  /** Whose first entry stands before all others', of those who have not looked; -1 when nobody has to. */
-  #nextThread(): number {
-    const now = this.look();
-    for (let classIndex = 0; classIndex < WORK_CLASSES.length; classIndex++) {
-      let next = -1;
-      let place = Number.POSITIVE_INFINITY;
-      for (let thread = 0; thread < this.#lengths.length; thread++) {
-        if (this.#lengths[thread] === 0 || this.#looks[thread] === now) continue;
-        const first = this.#firsts[thread * WORK_CLASSES.length + classIndex]!;
-        if (first > 0 && first < place) {
-          place = first;
-          next = thread;
-        }
-      }
-      if (next >= 0) return next;
-    }
-    return -1;
+  /** The rank of that thread's first entry that may be served as far as is known; Infinity is none. */
+  #nextRank(thread: number, now: number): number {
+    if (Atomics.load(this.#lengths, thread) === 0) return Number.POSITIVE_INFINITY;
+    if (Atomics.load(this.#looks, thread) === now) return this.#leftRanks[thread]!;
+    return this.#firstRanks[thread]!;
   }
 }
 

@@ -53,6 +53,7 @@ export class FakeSource implements AdminSource {
       failedHandshakes: 0,
       accessLogDropped: 0,
       lateSettles: this.ledger.lateSettles,
+      lessonsDropped: 0,
       startedAtWallMs: 1_700_000_000_000,
       endReasons: END_REASONS,
     };
