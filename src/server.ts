@@ -13,6 +13,7 @@ import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
 import { DnsSource } from "./discovery/dns.ts";
 import { type NameEventKind, Names } from "./discovery/names.ts";
+import { EvenerError } from "./errors.ts";
 import { Fleet } from "./fleet.ts";
 import type { Address } from "./http1/address.ts";
 import { Deadlines } from "./http1/deadlines.ts";
@@ -186,6 +187,7 @@ export class Server {
   }
 
   async #reload(config: Config): Promise<ConfigDiff> {
+    if (this.#isDraining) throw new EvenerError("EVENER_SHUTTING_DOWN", "it is stopping: nothing is opened");
     const before = this.#config;
     try {
       await this.#plane.listen([...before.listeners, ...config.listeners]);

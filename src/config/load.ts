@@ -49,6 +49,8 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   const read: Finding[] = [];
   const config = expand(parsed.data, directory, { pems: new PemFiles(readFile, read), findings: read });
   if (read.length > 0) throw invalid(options.path, placeAll(read, source));
+  // It is written to, not read from: watching it would be a reload for every line.
+  if (config.accessLog.kind === "file") files.delete(config.accessLog.path);
   return { ...config, files: [...files] };
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -93,7 +93,9 @@ export class EvenerProcess {
   }
 
   async reloadText(text: string): Promise<ReloadAnswer> {
-    writeFileSync(this.#file, text);
+    // As a whole: a file that is read while it is written is half a configuration.
+    writeFileSync(`${this.#file}.new`, text);
+    renameSync(`${this.#file}.new`, this.#file);
     const before = this.#reloads++;
     const answers = (): string[] =>
       this.#lines.filter((line) => /configuration (?:not )?reloaded/.test(line));

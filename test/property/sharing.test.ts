@@ -178,11 +178,12 @@ test("a report says all that is known of a lease; whoever is not found is passed
     firstByteMs: 2,
     why: "trial",
   };
-  writer.settled(facts as LeaseFacts, "timeout", { retryAfterMs: 250, isUnreachable: true }, 20.25);
+  const detail: OutcomeDetail = { retryAfterMs: 250, isUnreachable: true, cause: "" };
+  writer.settled(facts as LeaseFacts, "timeout", detail, 20.25);
   writer.established({ ...FACTS, isEstablished: true, why: "session" }, 21);
   const told = new Told();
   reader.drain(({ slot }) => (slot === 7 ? told : undefined));
-  assert.deepEqual(told.last, [{ ...facts }, "timeout", { retryAfterMs: 250, isUnreachable: true }, 20.25]);
+  assert.deepEqual(told.last, [{ ...facts }, "timeout", detail, 20.25]);
   assert.deepEqual(told.numbers, [10.5]);
 });
 

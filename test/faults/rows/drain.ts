@@ -26,7 +26,10 @@ export const drain: Row = {
     await short.stop();
     // What is left is cut at the end of the drain, up to 30 s later at full length.
     for (let i = 0; i < 400 && evener.ended === null; i++) await trial.sleep(100);
-    trial.expect(evener.ended === "0", `Evener ended with ${evener.ended}`);
+    trial.expect(
+      evener.ended === "0",
+      `Evener ended with ${evener.ended}; ${evener.log.slice(-4).join(" | ")}`,
+    );
     await long.stop();
     const unfinished = finishing.filter(({ ending }) => ending !== "ok").length;
     trial.note("streams that finished, were cut", `${count - unfinished}, ${tooLong.length}`);

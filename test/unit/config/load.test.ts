@@ -306,3 +306,9 @@ function parse(text: string, options: Partial<ParseOptions> = {}): Config {
   const refuse = (name: string): never => assert.fail(`${name} is read`);
   return parseConfig(text, { path: "evener.yaml", env: {}, readFile: refuse, ...options });
 }
+
+test("the access log is no file that a change of is a reload", () => {
+  const text = "listen: 9\nbackends: [a:1]\naccess_log: { file: /tmp/access.log }\n";
+  const config = parseConfig(text, { path: "evener.yaml", env: {}, readFile: () => "" });
+  assert.deepEqual(config.files, []);
+});
