@@ -1,4 +1,4 @@
-// All that `npm run fuzz` has found, and some fresh cases. EVENER_FUZZ_SEED repeats a run.
+// All that `npm run fuzz` has found, and the first cases of one seed; `npm run fuzz` looks for others.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { readCorpus } from "./corpus.ts";
@@ -6,7 +6,7 @@ import { inputOf, tryInput } from "./target.ts";
 import { TARGETS } from "./targets/index.ts";
 
 const FRESH = 1_000;
-const seed = Number(process.env.EVENER_FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 32));
+const seed = Number(process.env.EVENER_FUZZ_SEED ?? 20_261_124);
 
 for (const target of TARGETS) {
   const { name } = target;
