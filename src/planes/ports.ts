@@ -19,19 +19,29 @@ export class Ports {
   ): Promise<readonly HeldPort[]> {
     const held: HeldPort[] = [];
     const known = new Set(open.map(addressText));
-    for (const listener of listeners) {
-      if (listener.socketPath !== null || known.has(addressText(listener))) continue;
-      if (listener.port === 0 && SHARES_PORTS) {
-        const free = await holdFreePort(listener.host);
-        held.push(free);
-        this.#found.set(addressText(listener), free.port);
-        continue;
+    try {
+      for (const listener of listeners) {
+        if (listener.socketPath !== null || known.has(addressText(listener))) continue;
+        if (listener.port === 0 && SHARES_PORTS) held.push(await this.#hold(listener));
+        else await this.#probe(listener, listeners);
       }
-      // Sockets that share a port would share it with any other program that does.
-      const free = await probePort(listener, listeners);
-      if (listener.port === 0) this.#found.set(addressText(listener), free);
+    } catch (error) {
+      for (const { letGo } of held) letGo();
+      throw error;
     }
     return held;
+  }
+
+  async #hold(listener: ListenerConfig): Promise<HeldPort> {
+    const free = await holdFreePort(listener.host);
+    this.#found.set(addressText(listener), free.port);
+    return free;
+  }
+
+  /** Sockets that share a port would share it with any other program that does. */
+  async #probe(listener: ListenerConfig, listeners: readonly ListenerConfig[]): Promise<void> {
+    const free = await probePort(listener, listeners);
+    if (listener.port === 0) this.#found.set(addressText(listener), free);
   }
 
   /** The port of that listener. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import type { BackendRequest } from "../fixtures/backend.ts";
 import { type Answer, type RawClient, rawRequest, request } from "../fixtures/client.ts";
-import { configOf, type Scene, type SceneOptions, setUp } from "../fixtures/scene.ts";
+import { configOf, type Scene, type SceneOptions, settled, setUp } from "../fixtures/scene.ts";
 import { until, within } from "../fixtures/until.ts";
 
 function threaded(t: TestContext, threads: number, options: SceneOptions = {}): Promise<Scene> {
@@ -184,13 +184,18 @@ describe("data threads", () => {
     const bad = configOf(
       backends,
       {},
-      { threads: 2, listeners: listeners("127.0.0.1:0", `127.0.0.1:${taken}`) },
+      { threads: 2, listeners: listeners("127.0.0.1:0", "127.0.0.3:0", `127.0.0.1:${taken}`) },
     );
+    const servers = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === "TCPServerWrap").length;
+    const before = await settled(servers);
     await assert.rejects(evener.reload(bad), /EVENER_LISTEN_FAILED|another program listens there/);
     assert.deepEqual(
       evener.server.addresses().map(({ port }) => port),
       [evener.port],
     );
+    // Nor is a port held on that was found before the one that is taken.
+    assert.equal(await settled(servers), before);
     assert.equal((await scene.request("/")).status, 200);
     await evener.reload(
       configOf(backends, {}, { threads: 2, listeners: listeners("127.0.0.1:0", "127.0.0.2:0") }),
