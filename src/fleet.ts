@@ -13,6 +13,7 @@ import type { Turnstile } from "./core/sharing/turnstile.ts";
 import type { BackendConfig, PoolConfig } from "./config/config.ts";
 import { addressText } from "./http1/address.ts";
 import { proxyHeader } from "./http1/proxy-protocol.ts";
+import { deskOptions } from "./planes/desk-options.ts";
 import { AgentChecker } from "./signals/agent-check.ts";
 import { Prober, type ProbeTarget } from "./signals/prober.ts";
 
@@ -156,11 +157,10 @@ export class Group {
 }
 
 /** How a pool behaves that is configured like this. */
-export function poolOptions(config: PoolConfig): PoolOptions {
-  const { outlier, slowdown, slowStartMs, queue, failover, health, session } = config;
+function poolOptions(config: PoolConfig): PoolOptions {
+  const { outlier, slowdown, slowStartMs, health } = config;
   const probes = health ?? DEFAULT_POOL_OPTIONS.probes;
-  const sessionWhenFull = session?.whenFull ?? "spill";
-  return { outlier, slowdown, probes, slowStartMs, queue, sessionWhenFull, failover };
+  return { outlier, slowdown, probes, slowStartMs, ...deskOptions(config) };
 }
 
 function toSpec(backend: BackendConfig): ReturnType<typeof endpointSpec> {

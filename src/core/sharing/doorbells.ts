@@ -16,10 +16,6 @@ export class Doorbells {
     Atomics.notify(this.#rings, thread);
   }
 
-  ringAll(): void {
-    for (let thread = 0; thread < this.#rings.length; thread++) this.ring(thread);
-  }
-
   /** How often it has rung, for {@link heard}. */
   count(thread: number): number {
     return Atomics.load(this.#rings, thread);
