@@ -2,6 +2,7 @@
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Address, addressText } from "./address.ts";
+import { ReadSize } from "./read-size.ts";
 import { type TlsClient, tlsFailure } from "./tls-client.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
@@ -37,8 +38,9 @@ export function connectTransport(
   onConnect: (transport: Transport) => void,
 ): Transport {
   const onread = {
-    buffer: SHARED_BUFFER,
-    callback: (length: number): boolean => transport.takeBytes(SHARED_BUFFER.subarray(0, length)),
+    buffer: (): Buffer => READ_SIZE.buffer,
+    callback: (length: number, buffer: Uint8Array): boolean =>
+      transport.takeBytes((buffer as Buffer).subarray(0, length)),
   };
   const socket = open(options, onread);
   const transport = new SocketTransport(handler, socket);
@@ -80,15 +82,16 @@ class SocketTransport implements Transport {
   #isDestroyed = false;
   /** The TCP connection stands, the handshake of TLS does not. */
   #isInHandshake = false;
+  /** What waits to be written, as far as {@link READ_SIZE} knows of it. */
+  #heldBytes = 0;
+  #isStalled = false;
 
   constructor(handler: TransportHandler, socket: net.Socket) {
     this.handler = handler;
     this.#socket = socket;
     this.#isTls = socket instanceof TLSSocket;
     this.#remoteAddress = socket.remoteAddress ?? "";
-    socket.on("drain", () => {
-      if (!this.#isDestroyed) this.handler.onDrain();
-    });
+    socket.on("drain", () => this.#drained());
     socket.on("end", () => {
       this.#hasEnded = true;
       // In the handshake the close follows, with its reason.
@@ -101,6 +104,7 @@ class SocketTransport implements Transport {
     socket.on("close", () => {
       const isFailed = this.#isInHandshake && !this.#isDestroyed;
       this.#isDestroyed = true;
+      this.#hold(0);
       this.handler.onClose(isFailed ? tlsFailure(this.#error) : this.#error);
     });
   }
@@ -118,8 +122,12 @@ class SocketTransport implements Transport {
   }
 
   write(data: string | Uint8Array): boolean {
-    if (this.#isDestroyed || !this.#socket.writable) return true;
-    return typeof data === "string" ? this.#socket.write(data, "latin1") : this.#socket.write(data);
+    const socket = this.#socket;
+    if (this.#isDestroyed || !socket.writable) return true;
+    const isRoomLeft = typeof data === "string" ? socket.write(data, "latin1") : socket.write(data);
+    if (socket.writableLength === 0 || !this.#writesAtOnce) return isRoomLeft;
+    this.#stall(isRoomLeft);
+    return false;
   }
 
   cork(): void {
@@ -149,12 +157,45 @@ class SocketTransport implements Transport {
 
   reset(): void {
     this.#isDestroyed = true;
+    const socket = this.#socket;
+    // Its FIN is on the way: a reset would fail, and Node would never close the socket nor say so.
+    const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
+    if (isEnding) return void socket.destroy();
     try {
-      this.#socket.resetAndDestroy();
+      socket.resetAndDestroy();
     } catch {
       // Only TCP has resets.
-      this.#socket.destroy();
+      socket.destroy();
     }
+  }
+
+  /** What is left after a write is what the kernel did not take. */
+  get #writesAtOnce(): boolean {
+    const socket = this.#socket;
+    return !this.#isTls && !socket.connecting && socket.writableCorked === 0;
+  }
+
+  /** The kernel takes no more: more would pile up here. `isRoomLeft`: no event will tell when it does. */
+  #stall(isRoomLeft: boolean): void {
+    this.#hold(this.#socket.writableLength);
+    if (this.#isStalled || !isRoomLeft) return;
+    this.#isStalled = true;
+    this.#socket.write(NOTHING, () => {
+      this.#isStalled = false;
+      if (this.#isDestroyed || this.#socket.writableNeedDrain) return;
+      if (this.#socket.writableLength > 0) this.#stall(true);
+      else this.#drained();
+    });
+  }
+
+  #drained(): void {
+    this.#hold(0);
+    if (!this.#isDestroyed) this.handler.onDrain();
+  }
+
+  #hold(bytes: number): void {
+    READ_SIZE.heldBytes += bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
   }
 
   /** Bytes from the socket; false once nobody wants more of them. */
@@ -198,5 +239,6 @@ function timeoutError(options: ConnectOptions): Error {
   return Object.assign(error, { code: "ETIMEDOUT" });
 }
 
-/** All upstream sockets read into this one: a read is handled before the next one can happen. */
-const SHARED_BUFFER: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+/** Of all sockets of this thread; those to backends read into its one buffer. */
+const READ_SIZE = new ReadSize();
+const NOTHING: Buffer = Buffer.alloc(0);

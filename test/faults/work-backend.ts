@@ -5,6 +5,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import { Random } from "../../src/core/kit/random.ts";
+import { resetSocket } from "../fixtures/reset.ts";
 
 /** How a backend misbehaves; may be changed at any time and holds for requests from then on. */
 export interface Traits {
@@ -73,7 +74,7 @@ export class WorkBackend {
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
     this.#server.close();
-    for (const socket of this.sockets) socket.resetAndDestroy();
+    for (const socket of this.sockets) resetSocket(socket);
     await closed;
   }
 
@@ -96,7 +97,7 @@ export class WorkBackend {
     return net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       this.accepted++;
       if (this.traits.resets === "accept" && this.random.float() < this.traits.resetShare) {
-        socket.resetAndDestroy();
+        resetSocket(socket);
         return;
       }
       this.sockets.add(socket);
@@ -154,7 +155,7 @@ class WorkConnection {
     this.#backend.delivered(job.id);
     const { resets, resetShare } = this.#backend.traits;
     if (resets === "head" && this.#backend.random.float() < resetShare) {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
       return;
     }
     this.#readBody(rest);
@@ -187,7 +188,7 @@ class WorkConnection {
     const keep = traits.keepSeconds > 0 ? `keep-alive: timeout=${traits.keepSeconds}\r\n` : "";
     const head = `HTTP/1.1 ${status} X\r\ncontent-length: ${body.length}\r\n${keep}\r\n`;
     if (traits.resets === "answer" && random.float() < traits.resetShare) {
-      this.#socket.write(head + body.slice(0, 2), () => this.#socket.resetAndDestroy());
+      this.#socket.write(head + body.slice(0, 2), () => resetSocket(this.#socket));
       return;
     }
     this.#end();
@@ -208,7 +209,7 @@ class WorkConnection {
   #nextEvent(job: Job, sent: number): void {
     const { traits, random } = this.#backend;
     if (traits.resets === "answer" && sent > 0 && random.float() < traits.resetShare) {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
       return;
     }
     if (sent === job.n) {
