@@ -176,7 +176,7 @@ export class EvenerProcess {
     if (this.ended !== null) return;
     const gone = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
-    await gone;
+    await within(gone, "Evener's end by SIGKILL");
   }
 
   #get(path: string): Promise<{ body: string }> {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { Random } from "../../src/core/kit/random.ts";
 import { resetSocket } from "../fixtures/reset.ts";
+import { within } from "../fixtures/until.ts";
 
 /** How a backend misbehaves; may be changed at any time and holds for requests from then on. */
 export interface Traits {
@@ -65,7 +66,7 @@ export class WorkBackend {
   async listen(port = 0, host = "127.0.0.1"): Promise<void> {
     this.#host = host;
     this.#server.listen({ host, port, backlog: 1024 });
-    await once(this.#server, "listening");
+    await within(once(this.#server, "listening"), `backend ${this.name} to listen`);
     this.port = (this.#server.address() as net.AddressInfo).port;
   }
 
@@ -75,7 +76,7 @@ export class WorkBackend {
     const closed = once(this.#server, "close");
     this.#server.close();
     for (const socket of this.sockets) resetSocket(socket);
-    await closed;
+    await within(closed, `the end of backend ${this.name}`);
   }
 
   /** Comes back on the same port. */
