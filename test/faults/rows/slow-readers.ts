@@ -19,7 +19,7 @@ export const slowReaders: Row = {
     const count = trial.pick(300, 5_000);
     const crowd = askAndStop(trial, count);
     const haveAll = (): boolean => crowd.every(({ bytes: got }) => got > 0);
-    await trial.until(haveAll, "the first bytes of all", trial.pick(10_000, 60_000)).catch((error: Error) => {
+    await trial.until(haveAll, "the first bytes of all", trial.pick(30_000, 60_000)).catch((error: Error) => {
       const { ended } = evener;
       const silent = crowd.filter(({ bytes: got }) => got === 0).length;
       const how = ended === null ? `${evener.rssBytes / 2 ** 20} MiB` : `it has ended: ${ended}`;
