@@ -15,7 +15,7 @@ export class Source {
   readonly problems: Problem[] = [];
   readonly #text: string;
   readonly #outside: Outside;
-  /** Offsets at which lines begin. The parser's own counter misses those within what it does not understand. */
+  /** Offsets at which lines begin. The parser's own counter misses some in what it does not understand. */
   readonly #lineStarts: readonly number[];
   readonly #document: Document.Parsed | undefined;
   #nodes = 0;

@@ -150,13 +150,24 @@ export class Ledger {
     for (let i = 0; i < slots.length; i++) this.#sum(slots[i]!);
   }
 
+  /** Throws RangeError where so many can not be claimed, after `leaving` others were retired. */
+  assertRoom(count: number, leaving: number): void {
+    this.#releaseRested();
+    // Where several threads book, who has left keeps the slot until its last request has ended.
+    const others = this.isShared ? 0 : this.#retiring.length + leaving;
+    if (count > this.#free.length + others) throw this.#tooMany();
+  }
+
+  #tooMany(): RangeError {
+    return new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
+  }
+
   /** Gives a clean slot to a new endpoint; throws RangeError when all `slotsMax` are in use. */
   claim(): number {
     this.#releaseRested();
     // Under a lease that still runs: its own thread drops it when it settles. Not where others might book.
     const slot = this.#free.pop() ?? (this.isShared ? undefined : this.#retiring.shift());
-    if (slot === undefined)
-      throw new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
+    if (slot === undefined) throw this.#tooMany();
     this.#clear(slot);
     return slot;
   }

@@ -22,7 +22,7 @@ export const slow: Row = {
     const share = await shareOf(trial, backends, trial.pick(1_000, 10_000));
     trial.note("its share", share);
     trial.note("requests until then", victim.deliveries - before);
-    // On a busy machine all are slow, and it is less than 10 times slower: what its clients saw is what counts.
+    // On a busy machine all are slow, and it is less than 10 times slower: what its clients saw counts.
     const ratio = slownessOf(trial, victim, slowFromMs);
     trial.note("times slower, as seen", ratio);
     const most = Math.min(0.2, trial.pick(1, 0.4) / ratio);
