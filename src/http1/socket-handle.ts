@@ -57,9 +57,9 @@ export function writeRequestMaker(socket: net.Socket, handle: StreamHandle): Wri
 
 /**
  * Lets a fresh accepted socket read into `buffer`, as `net.connect({ onread })` does; false where that can not
- * be done.
+ * be done. `onRead` is told how many bytes there are, and returns false to read no more.
  */
-export function readInto(socket: net.Socket, buffer: Buffer, callback: (length: number) => boolean): boolean {
+export function readInto(socket: net.Socket, buffer: Buffer, onRead: (length: number) => boolean): boolean {
   const isFresh = socket.readableFlowing === null && socket.readableLength === 0;
   if (!isFresh || socket instanceof TLSSocket) return false;
   const fields = socket as unknown as Record<symbol, unknown> & {
@@ -68,7 +68,7 @@ export function readInto(socket: net.Socket, buffer: Buffer, callback: (length: 
   const keys = (readKeys ??= findReadKeys(socket));
   if (keys === null || typeof fields._handle?.useUserBuffer !== "function") return false;
   fields[keys.buffer] = buffer;
-  fields[keys.callback] = callback;
+  fields[keys.callback] = onRead;
   fields._handle.useUserBuffer(buffer);
   return true;
 }

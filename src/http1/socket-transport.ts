@@ -2,6 +2,7 @@
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Address, addressText } from "./address.ts";
+import { beginRead, endRead } from "./read-clock.ts";
 import { readInto } from "./socket-handle.ts";
 import { handleWriter, type SocketWriter, StreamWriter } from "./socket-writer.ts";
 import { type TlsClient, tlsFailure } from "./tls-client.ts";
@@ -167,7 +168,12 @@ class SocketTransport implements Transport {
   /** Bytes from the socket; false once nobody wants more of them. */
   takeBytes(bytes: Buffer): boolean {
     if (this.#isDestroyed) return false;
-    this.handler.onData(bytes);
+    beginRead();
+    try {
+      this.handler.onData(bytes);
+    } finally {
+      endRead();
+    }
     return !this.#isDestroyed;
   }
 

@@ -19,7 +19,7 @@ export interface SocketWriter {
   readonly bufferedBytes: number;
 }
 
-/** Past the stream around the socket, if that can be done now: it is plain, connected and has nothing to write. */
+/** Past the stream around the socket, if it is plain, connected and has nothing to write; else null. */
 export function handleWriter(socket: net.Socket, onDrain: () => void): SocketWriter | null {
   const handle = handleOf(socket);
   if (handle === null) return null;
