@@ -56,8 +56,8 @@ export function writeRequestMaker(socket: net.Socket, handle: StreamHandle): Wri
 }
 
 /**
- * Lets a fresh accepted socket read into `buffer`, as `net.connect({ onread })` does; false where that can not
- * be done. `onRead` is told how many bytes there are, and returns false to read no more.
+ * Lets a fresh accepted socket read into `buffer`, as `net.connect({ onread })` does; false where that can
+ * not be done. `onRead` is told how many bytes there are, and returns false to read no more.
  */
 export function readInto(socket: net.Socket, buffer: Buffer, onRead: (length: number) => boolean): boolean {
   const isFresh = socket.readableFlowing === null && socket.readableLength === 0;
