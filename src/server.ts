@@ -17,6 +17,7 @@ import { EvenerError } from "./errors.ts";
 import { Fleet } from "./fleet.ts";
 import type { Address } from "./http1/address.ts";
 import { Deadlines } from "./http1/deadlines.ts";
+import { nowMs } from "./http1/read-clock.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
 import type { SessionDump } from "./planes/session-tables.ts";
@@ -31,7 +32,7 @@ import { VERSION } from "./version.ts";
 /** A running Evener: the only place that knows every room. */
 export class Server {
   readonly #log: Logger;
-  readonly #clock: Clock = { nowMs: () => performance.now() };
+  readonly #clock: Clock = { nowMs };
   readonly #deadlines: Deadlines = new Deadlines();
   readonly events: EventLog = new EventLog();
   readonly fleet: Fleet;

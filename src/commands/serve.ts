@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import { ApartLoader } from "../config/load-apart.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { warningsOf } from "../config/warnings.ts";
 import { EvenerError } from "../errors.ts";
 import { addressText } from "../http1/address.ts";
 import { Server } from "../server.ts";
-import { findOrDemonstrate } from "./first-minute.ts";
 import { untilStopped } from "./until-stopped.ts";
 import { FileWatch } from "./watch-files.ts";
 
@@ -17,9 +16,11 @@ import { FileWatch } from "./watch-files.ts";
 export async function serve(file: string | undefined, options: { load: boolean }): Promise<void> {
   checkUsage(file, options.load);
   const path = file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
-  if (path === undefined || options.load)
+  if (path === undefined || options.load) {
+    const { findOrDemonstrate } = await import("./first-minute.ts");
     return findOrDemonstrate({ load: options.load, mayScan: !options.load });
-  const config = loadConfig(path);
+  }
+  const config = await configs.load(path);
   const log = createLog(config);
   const server = await Server.start(config, log);
   for (const address of server.addresses()) {
@@ -58,6 +59,7 @@ function createLog(config: Config): Logger {
   );
 }
 
+const configs = new ApartLoader();
 const DEFAULT_FILE = "evener.yaml";
 
 /** A file that can not be used changes nothing, and says why. */
@@ -68,7 +70,7 @@ async function reload(
   follow: (config: Config) => void,
 ): Promise<void> {
   try {
-    const config = loadConfig(path);
+    const config = await configs.load(path);
     const { text: change, needsRestart: keys } = await server.reload(config);
     log.info({ change }, "configuration reloaded");
     if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");

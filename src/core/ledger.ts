@@ -150,16 +150,10 @@ export class Ledger {
     for (let i = 0; i < slots.length; i++) this.#sum(slots[i]!);
   }
 
-  /** Throws RangeError where so many can not be claimed, after `leaving` others were retired. */
-  assertRoom(count: number, leaving: number): void {
+  /** How many can be claimed after `leaving` others were retired. */
+  roomAfter(leaving: number): number {
     this.#releaseRested();
-    // Where several threads book, who has left keeps the slot until its last request has ended.
-    const others = this.isShared ? 0 : this.#retiring.length + leaving;
-    if (count > this.#free.length + others) throw this.#tooMany();
-  }
-
-  #tooMany(): RangeError {
-    return new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
+    return this.#free.length + (this.isShared ? 0 : this.#retiring.length + leaving);
   }
 
   /** Gives a clean slot to a new endpoint; throws RangeError when all `slotsMax` are in use. */
@@ -167,15 +161,13 @@ export class Ledger {
     this.#releaseRested();
     // Under a lease that still runs: its own thread drops it when it settles. Not where others might book.
     const slot = this.#free.pop() ?? (this.isShared ? undefined : this.#retiring.shift());
-    if (slot === undefined) throw this.#tooMany();
+    if (slot === undefined)
+      throw new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
     this.#clear(slot);
     return slot;
   }
 
-  /**
-   * Takes the slot out of service; it is reused only when its last request has ended, or when none else is
-   * left.
-   */
+  /** Takes the slot out of service; reused when its last request has ended, or when none else is left. */
   retire(slot: number): void {
     this.#leaving.push(slot);
     // Threads that do not know yet who has come go on with who has left: better than with nobody.
@@ -188,10 +180,7 @@ export class Ledger {
     this.#retiring.push(...this.#leaving.splice(0));
   }
 
-  /**
-   * Brings a slot whose last requests still run back for the same endpoint, with its counts; false if it is
-   * gone.
-   */
+  /** Brings a slot whose last requests run back for the same endpoint, with its counts; false if gone. */
   revive(slot: number, generation: number): boolean {
     this.#releaseRested();
     if (this.generation[slot] !== generation) return false;

@@ -31,7 +31,9 @@ export class Members extends Roster {
     this.#ledger.refresh(this.slots);
     const leaving = this.list.filter(({ id, spec }) => wanted.get(id)?.address !== spec.address);
     // Before anything is changed: an update that has no room is none.
-    this.#ledger.assertRoom(specs.length - this.list.length + leaving.length, leaving.length);
+    const joining = specs.length - (this.list.length - leaving.length);
+    if (joining > this.#ledger.roomAfter(leaving.length))
+      throw new RangeError(`more than ${this.#ledger.slotsMax} endpoints in all pools together`);
     for (const endpoint of leaving) this.#remove(endpoint, change);
     const gone = new Set(change.removed);
     const next = specs.map((spec) => {

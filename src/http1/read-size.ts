@@ -5,18 +5,33 @@
  * memory of the process, while what is not read waits in the kernel, which tells its sender to stop.
  */
 export class ReadSize {
-  readonly #whole: Buffer = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
-  readonly #part: Buffer = this.#whole.subarray(0, READ_BYTES_HELD);
-  readonly #least: Buffer = this.#whole.subarray(0, READ_BYTES_MIN);
+  /** All of the memory that is read into: a read is handled before the next one can happen. */
+  readonly whole: Buffer = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+  readonly #part: Buffer = this.whole.subarray(0, READ_BYTES_HELD);
+  readonly #least: Buffer = this.whole.subarray(0, READ_BYTES_MIN);
   /** Bytes that wait to be written, on all connections. */
   heldBytes = 0;
 
-  /** Where the next read goes: a read is handled before the next one can happen. */
+  /** Where the next read goes. */
   get buffer(): Buffer {
-    if (this.heldBytes < HELD_BYTES_FEW) return this.#whole;
+    if (this.heldBytes < HELD_BYTES_FEW) return this.whole;
     return this.heldBytes < HELD_BYTES_MANY ? this.#part : this.#least;
   }
+
+  /** For `onread` of one socket, which asks after each read where the next one goes. */
+  buffers(): () => Buffer {
+    let last: Buffer | null = null;
+    return () => {
+      const next = this.buffer;
+      if (next === last) return AS_BEFORE;
+      last = next;
+      return next;
+    };
+  }
 }
+
+/** Node goes on with the buffer that it has where it is given none. */
+const AS_BEFORE = undefined as unknown as Buffer;
 
 /** A read as large as that costs the least for each byte. */
 const READ_BYTES_MAX = 64 * 1024;
@@ -26,3 +41,6 @@ const READ_BYTES_MIN = 4 * 1024;
 const HELD_BYTES_FEW = 2 * 1024 * 1024;
 /** And 256 with a quarter of one. */
 const HELD_BYTES_MANY = 6 * 1024 * 1024;
+
+/** Of all sockets of this thread. */
+export const READ_SIZE: ReadSize = new ReadSize();

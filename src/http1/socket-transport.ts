@@ -2,7 +2,10 @@
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Address, addressText } from "./address.ts";
-import { ReadSize } from "./read-size.ts";
+import { beginRead, endRead } from "./read-clock.ts";
+import { READ_SIZE } from "./read-size.ts";
+import { readInto } from "./socket-handle.ts";
+import { handleWriter, type SocketWriter, StreamWriter } from "./socket-writer.ts";
 import { type TlsClient, tlsFailure } from "./tls-client.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
@@ -24,7 +27,9 @@ export function acceptTransport(socket: net.Socket, handler: TransportHandler): 
   socket.allowHalfOpen = true;
   socket.setNoDelay(true);
   const transport = new SocketTransport(handler, socket);
-  socket.on("data", (bytes: Buffer) => transport.takeBytes(bytes));
+  if (!readInto(socket, READ_SIZE.buffers(), (length) => transport.takeBytes(sharedBytes(length)))) {
+    socket.on("data", (bytes: Buffer) => transport.takeBytes(bytes));
+  }
   return transport;
 }
 
@@ -38,9 +43,8 @@ export function connectTransport(
   onConnect: (transport: Transport) => void,
 ): Transport {
   const onread = {
-    buffer: (): Buffer => READ_SIZE.buffer,
-    callback: (length: number, buffer: Uint8Array): boolean =>
-      transport.takeBytes((buffer as Buffer).subarray(0, length)),
+    buffer: READ_SIZE.buffers(),
+    callback: (length: number): boolean => transport.takeBytes(sharedBytes(length)),
   };
   const socket = open(options, onread);
   const transport = new SocketTransport(handler, socket);
@@ -76,22 +80,23 @@ class SocketTransport implements Transport {
   handler: TransportHandler;
   readonly #socket: net.Socket;
   readonly #isTls: boolean;
+  /** Made anew when a socket is connected. */
+  #writer: SocketWriter;
   #remoteAddress: string;
   #error: Error | null = null;
   #hasEnded = false;
   #isDestroyed = false;
+  /** No more may be written: our FIN is on its way. */
+  #isEnding = false;
   /** The TCP connection stands, the handshake of TLS does not. */
   #isInHandshake = false;
-  /** What waits to be written, as far as {@link READ_SIZE} knows of it. */
-  #heldBytes = 0;
-  #isStalled = false;
 
   constructor(handler: TransportHandler, socket: net.Socket) {
     this.handler = handler;
     this.#socket = socket;
     this.#isTls = socket instanceof TLSSocket;
     this.#remoteAddress = socket.remoteAddress ?? "";
-    socket.on("drain", () => this.#drained());
+    this.#writer = handleWriter(socket, this.#onDrain) ?? new StreamWriter(socket, this.#onDrain);
     socket.on("end", () => {
       this.#hasEnded = true;
       // In the handshake the close follows, with its reason.
@@ -104,7 +109,6 @@ class SocketTransport implements Transport {
     socket.on("close", () => {
       const isFailed = this.#isInHandshake && !this.#isDestroyed;
       this.#isDestroyed = true;
-      this.#hold(0);
       this.handler.onClose(isFailed ? tlsFailure(this.#error) : this.#error);
     });
   }
@@ -118,24 +122,19 @@ class SocketTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#writer.bufferedBytes;
   }
 
   write(data: string | Uint8Array): boolean {
-    const socket = this.#socket;
-    if (this.#isDestroyed || !socket.writable) return true;
-    const isRoomLeft = typeof data === "string" ? socket.write(data, "latin1") : socket.write(data);
-    if (socket.writableLength === 0 || !this.#writesAtOnce) return isRoomLeft;
-    this.#stall(isRoomLeft);
-    return false;
+    return this.#isDestroyed || this.#isEnding ? true : this.#writer.write(data);
   }
 
   cork(): void {
-    this.#socket.cork();
+    this.#writer.cork();
   }
 
   uncork(): void {
-    this.#socket.uncork();
+    if (!this.#isDestroyed) this.#writer.uncork();
   }
 
   pause(): void {
@@ -147,7 +146,9 @@ class SocketTransport implements Transport {
   }
 
   end(): void {
-    if (!this.#isDestroyed) this.#socket.end();
+    if (this.#isDestroyed) return;
+    this.#isEnding = true;
+    this.#socket.end();
   }
 
   destroy(): void {
@@ -157,53 +158,31 @@ class SocketTransport implements Transport {
 
   reset(): void {
     this.#isDestroyed = true;
-    const socket = this.#socket;
     // Its FIN is on the way: a reset would fail, and Node would never close the socket nor say so.
-    const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
-    if (isEnding) return void socket.destroy();
+    if (this.#isEnding && !this.#socket.writableFinished) return void this.#socket.destroy();
     try {
-      socket.resetAndDestroy();
+      this.#socket.resetAndDestroy();
     } catch {
       // Only TCP has resets.
-      socket.destroy();
+      this.#socket.destroy();
     }
-  }
-
-  /** What is left after a write is what the kernel did not take. */
-  get #writesAtOnce(): boolean {
-    const socket = this.#socket;
-    return !this.#isTls && !socket.connecting && socket.writableCorked === 0;
-  }
-
-  /** The kernel takes no more: more would pile up here. `isRoomLeft`: no event will tell when it does. */
-  #stall(isRoomLeft: boolean): void {
-    this.#hold(this.#socket.writableLength);
-    if (this.#isStalled || !isRoomLeft) return;
-    this.#isStalled = true;
-    this.#socket.write(NOTHING, () => {
-      this.#isStalled = false;
-      if (this.#isDestroyed || this.#socket.writableNeedDrain) return;
-      if (this.#socket.writableLength > 0) this.#stall(true);
-      else this.#drained();
-    });
-  }
-
-  #drained(): void {
-    this.#hold(0);
-    if (!this.#isDestroyed) this.handler.onDrain();
-  }
-
-  #hold(bytes: number): void {
-    READ_SIZE.heldBytes += bytes - this.#heldBytes;
-    this.#heldBytes = bytes;
   }
 
   /** Bytes from the socket; false once nobody wants more of them. */
   takeBytes(bytes: Buffer): boolean {
     if (this.#isDestroyed) return false;
-    this.handler.onData(bytes);
+    beginRead();
+    try {
+      this.handler.onData(bytes);
+    } finally {
+      endRead();
+    }
     return !this.#isDestroyed;
   }
+
+  readonly #onDrain = (): void => {
+    if (!this.#isDestroyed) this.handler.onDrain();
+  };
 
   awaitConnect(options: ConnectOptions, onConnect: (transport: Transport) => void): void {
     const socket = this.#socket;
@@ -217,6 +196,7 @@ class SocketTransport implements Transport {
       socket.setTimeout(0, onTimeout);
       if (this.#isDestroyed) return;
       this.#remoteAddress = socket.remoteAddress ?? "";
+      this.#writer = handleWriter(socket, this.#onDrain) ?? this.#writer;
       onConnect(this);
     };
     if (timeoutMs !== undefined) socket.setTimeout(timeoutMs, onTimeout);
@@ -239,6 +219,11 @@ function timeoutError(options: ConnectOptions): Error {
   return Object.assign(error, { code: "ETIMEDOUT" });
 }
 
-/** Of all sockets of this thread; those to backends read into its one buffer. */
-const READ_SIZE = new ReadSize();
-const NOTHING: Buffer = Buffer.alloc(0);
+/** First bytes of what was read, by their number: most reads are short, and of few lengths. */
+const SHORT_READS: Buffer[] = [];
+const SHORT_BYTES_MAX = 2_048;
+
+function sharedBytes(length: number): Buffer {
+  if (length > SHORT_BYTES_MAX) return READ_SIZE.whole.subarray(0, length);
+  return (SHORT_READS[length] ??= READ_SIZE.whole.subarray(0, length));
+}

@@ -18,6 +18,7 @@ import { WaitBoard } from "../core/sharing/wait-board.ts";
 import { EvenerError } from "../errors.ts";
 import { TicketKeys } from "../proxy/ticket-keys.ts";
 import { Deadlines } from "../http1/deadlines.ts";
+import { nowMs } from "../http1/read-clock.ts";
 import { DataPlane } from "./data-plane.ts";
 import { deskOptions } from "./desk-options.ts";
 import type { SessionNews } from "./session-tables.ts";
@@ -46,7 +47,7 @@ class DataThread {
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
     const aheadMs = beganAtMs() - setup.clockBeganAtMs;
-    this.#clock = { nowMs: () => performance.now() + aheadMs };
+    this.#clock = { nowMs: () => nowMs() + aheadMs };
     this.#ledger = Ledger.open(setup.ledger, setup.thread);
     this.#bells = new Doorbells(setup.bells);
     this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread);

@@ -133,9 +133,9 @@ export class Trial {
   }
 
   /** Waits until Evener gives work to the backend (again). That needs real work: a load must run. */
-  untilWell({ id }: { id: string }): Promise<void> {
+  untilWell({ id }: { id: string }, waitMs: number = WAIT_MS_MAX): Promise<void> {
     const isWell = async (): Promise<boolean> => WELL.has((await this.evener.backend(id)).state);
-    return this.until(isWell, `backend ${id} back`);
+    return this.until(isWell, `backend ${id} back`, waitMs);
   }
 
   /** Waits until Evener has taken the backend out. */
