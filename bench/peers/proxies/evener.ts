@@ -6,7 +6,7 @@ import { waitUntilReady } from "../../measure/probe.ts";
 import { builtProgram } from "./evener-package.ts";
 import { NotThereYet, type Peer, type Place, type Running, urlOf } from "./peer.ts";
 
-/** Evener as it is installed and started: routing, health probes, access log and metrics on, nothing tuned. */
+/** Evener as it is installed and started: health probes, access log and metrics on, nothing tuned. */
 export const evener: Peer = {
   name: "evener",
   isOptional: false,
