@@ -75,7 +75,7 @@ export function readInto(
   onRead: (length: number) => boolean,
 ): boolean {
   const isFresh = socket.readableFlowing === null && socket.readableLength === 0;
-  if (!isFresh || socket instanceof TLSSocket) return false;
+  if (!isFresh) return false;
   const fields = socket as unknown as Record<symbol, unknown> & {
     _handle: { useUserBuffer?: (buffer: Buffer) => void } | null;
   };

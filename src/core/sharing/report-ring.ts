@@ -80,14 +80,20 @@ export class ReportReader {
    * records there were.
    */
   drain(witnessOf: (lease: LeaseFacts) => Witness | undefined): number {
-    let count = 0;
     const written = Atomics.load(this.#positions, WRITTEN);
-    for (let read = this.#positions[READ]!; read !== written; read = (read + 1) | 0) {
-      count++;
-      this.#tell(((read >>> 0) % RECORDS_MAX) * FIELDS, witnessOf);
-      Atomics.store(this.#positions, READ, (read + 1) | 0);
+    const begun = this.#positions[READ]!;
+    let read = begun;
+    try {
+      // Behind it before it is told: one that can not be learned from is not told again for ever.
+      while (read !== written) {
+        const at = ((read >>> 0) % RECORDS_MAX) * FIELDS;
+        read = (read + 1) | 0;
+        this.#tell(at, witnessOf);
+      }
+    } finally {
+      if (read !== begun) Atomics.store(this.#positions, READ, read);
     }
-    return count;
+    return (read - begun) | 0;
   }
 
   #tell(at: number, witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
@@ -104,12 +110,17 @@ export class ReportReader {
     const witness = witnessOf(facts);
     if (records[at] === STARTED) return witness?.started(facts, nowMs);
     if (records[at] === ESTABLISHED) return witness?.established(facts, nowMs);
-    const detail = {
+    const detail = records[at] === OK ? NO_DETAIL : this.#detailAt(at);
+    witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
+  }
+
+  #detailAt(at: number): OutcomeDetail {
+    const records = this.#records;
+    return {
       retryAfterMs: records[at + 7]!,
       isUnreachable: records[at + 8] === 1,
       cause: FAILURE_CAUSES[records[at + 11]!] ?? "",
     };
-    witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
   }
 }
 
@@ -139,4 +150,5 @@ const OUTCOMES: readonly Outcome[] = [
   "client_abort",
   "cancelled",
 ];
+const OK = OUTCOMES.indexOf("ok");
 const REASONS: readonly PickReason[] = ["policy", "session", "trial"];
