@@ -4,6 +4,8 @@ import { isMainThread, type Worker } from "node:worker_threads";
 if (isMainThread) {
   const living: Worker[] = [];
   process.on("worker", (worker: Worker) => {
+    // Others read the configuration, and end by themselves.
+    if (worker.threadName?.startsWith("evener data") !== true) return;
     living.push(worker);
     worker.on("exit", () => living.splice(living.indexOf(worker), 1));
   });

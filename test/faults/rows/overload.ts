@@ -86,12 +86,12 @@ function judgeRefusals(trial: Trial, fromMs: number, peak: number): void {
 async function recover(trial: Trial, load: Load, perSecond: number): Promise<void> {
   load.perSecond = perSecond;
   const calmMs = performance.now();
-  await trial.sleep(trial.pick(2_500, 8_000));
+  await trial.sleep(trial.pick(3_500, 8_000));
   await load.stop();
   const after = trial.ledger.filter(({ sentAtMs }) => sentAtMs > calmMs + 2_000);
   const refused = after.filter(({ ending }) => ending !== "ok").length;
   trial.expect(refused === 0, `${refused} of ${after.length} were refused 2 s after the overload`);
-  trial.expect(after.length > 10, "no request came after the overload");
+  trial.expect(after.length > 5, "no request came after the overload");
 }
 
 function endedOk(trial: Trial, fromMs: number): ReturnType<Trial["ledger"]["filter"]> {
