@@ -133,7 +133,9 @@ export class Trial {
   }
 
   /** Waits until Evener gives work to the backend (again). That needs real work: a load must run. */
-  untilWell({ id }: { id: string }, waitMs: number = WAIT_MS_MAX): Promise<void> {
+  untilWell({ id }: { id: string }): Promise<void> {
+    // Each ejection is twice as long as the one before.
+    const waitMs = this.pick(WAIT_MS_MAX, 90_000);
     const isWell = async (): Promise<boolean> => WELL.has((await this.evener.backend(id)).state);
     return this.until(isWell, `backend ${id} back`, waitMs);
   }

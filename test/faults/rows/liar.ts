@@ -24,8 +24,7 @@ export const liar: Row = {
     // One on each probation, which come at doubling distances.
     trial.expect(trials <= trial.pick(4, 6), `it got ${trials} requests while it was out`);
     liar.traits.failShare = 0;
-    // Each ejection is twice as long as the one before.
-    await trial.untilWell(liar, trial.pick(10_000, 40_000));
+    await trial.untilWell(liar);
     await load.stop();
     trial.isExcused = ({ status, code }) => status === 500 && code === "";
     const failed = trial.ledger.count(({ ending }) => ending === "answered");
