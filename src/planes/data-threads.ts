@@ -2,7 +2,7 @@ import type { ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { LeaseFacts } from "../core/lease.ts";
 import type { Ledger } from "../core/ledger.ts";
-import type { Witness } from "../core/desk.ts";
+import type { Witness } from "../core/desk-setup.ts";
 import type { Pool } from "../core/pool.ts";
 import type { Address } from "../http1/address.ts";
 import { Doorbells } from "../core/sharing/doorbells.ts";
