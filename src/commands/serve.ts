@@ -123,6 +123,7 @@ async function reload(
     if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");
     follow(config);
   } catch (error) {
+    if (server.isHandedOver) return;
     log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
   }
 }

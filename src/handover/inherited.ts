@@ -41,7 +41,7 @@ export class InheritedSockets {
 
   /**
    * The sockets for a listener, which are given away with this; null where there are none. `key`: its address
-   * as configured, or {@link ADMIN_KEY}. `all`: the listeners that there will be.
+   * as configured, or `adminKey`. `all`: the listeners that there will be.
    */
   async take(
     listener: Address,

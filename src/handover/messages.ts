@@ -1,6 +1,6 @@
 import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
 import type { EndpointMemory } from "../core/handover/memory.ts";
-import type { Address } from "../http1/address.ts";
+import { type Address, addressText } from "../http1/address.ts";
 import type { SessionDump, SessionNews } from "../planes/session-tables.ts";
 import type { TicketSeed } from "../proxy/ticket-keys.ts";
 
@@ -20,7 +20,7 @@ export interface Hello {
 
 /** A listener as it was until now. */
 export interface KnownListener {
-  /** Its address as configured, or {@link ADMIN_KEY}. */
+  /** Its address as configured, or {@link adminKey}. */
   readonly key: string;
   /** Its real address. */
   readonly address: Address;
@@ -63,8 +63,10 @@ export interface PoolMemory {
   readonly endpoints: readonly EndpointMemory[];
 }
 
-/** Stands for the admin listener, whose address may be that of another as long as it is "any port". */
-export const ADMIN_KEY = "admin";
+/** The key of the admin listener: its address may be that of another one as long as it is "any port". */
+export function adminKey(admin: Address): string {
+  return `admin ${addressText(admin)}`;
+}
 
 /** Tells a process that it is a successor; the number of its channel is told by Node. */
 export const SUCCESSOR_VARIABLE = "EVENER_SUCCESSOR";

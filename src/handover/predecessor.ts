@@ -82,13 +82,14 @@ export class Predecessor {
     this.#say({ kind: "listening" });
   }
 
-  /** This process can not take over; resolves when that has been told. */
-  failed(problem: string): Promise<void> {
-    return new Promise((resolve) => {
-      if (!process.connected) return resolve();
-      const message: FromSuccessor = { kind: "failed", problem };
-      process.send!(message, undefined, undefined, () => resolve());
+  /** This process can not take over, and ends; resolves when that has been told. */
+  async failed(problem: string): Promise<void> {
+    const message: FromSuccessor = { kind: "failed", problem };
+    await new Promise<void>((resolve) => {
+      if (process.connected) process.send!(message, undefined, undefined, () => resolve());
+      else resolve();
     });
+    this.leave();
   }
 
   /** The log files were moved away: the process before writes to them, too. */

@@ -6,7 +6,7 @@ import { type Address, addressText, boundPath } from "../http1/address.ts";
 import type { Adoption } from "../planes/adoptions.ts";
 import type { Plane } from "../planes/plane.ts";
 import type { InheritedSockets } from "./inherited.ts";
-import { ADMIN_KEY, type KnownListener, type PoolMemory, type Secrets } from "./messages.ts";
+import { adminKey, type KnownListener, type PoolMemory, type Secrets } from "./messages.ts";
 import type { Predecessor } from "./predecessor.ts";
 import { Successor } from "./successor.ts";
 
@@ -55,7 +55,7 @@ export class Succession {
   /** The socket for the admin listener, if one came with the birth. */
   async adminSocket({ admin, listeners }: Config): Promise<number | undefined> {
     if (admin === null) return undefined;
-    return (await this.#heritage.sockets?.take(admin, listeners, ADMIN_KEY))?.descriptors[0];
+    return (await this.#heritage.sockets?.take(admin, listeners, adminKey(admin)))?.descriptors[0];
   }
 
   /** This process takes requests. */
@@ -72,6 +72,8 @@ export class Succession {
 
   /** See `Server.handOver`. */
   async handOver(command: readonly string[], realm: Realm): Promise<void> {
+    const { obstacle } = this;
+    if (obstacle !== null) throw obstacle;
     const { note, plane, clock, memories, warn } = this.#kit;
     this.#successor = new Successor({
       command,
@@ -85,10 +87,7 @@ export class Succession {
           warn({ problem: error.message }, "access log not opened anew; the one before goes on");
         });
       },
-      onGone: (how) => {
-        if (!this.#isOver)
-          note("handover_failed", `the successor is gone: ${how}`, "this process still drains");
-      },
+      onGone: (how) => note("handover_failed", `the successor is gone: ${how}`, "this process still drains"),
     });
     try {
       await this.#successor.takeOver();
@@ -132,7 +131,9 @@ export class Succession {
       const path = ownsFile ? boundPath(socketPath) : socketPath;
       return { key, address: { host: "", port: 0, socketPath: path }, ownsFile };
     });
-    if (adminAddress !== null) known.push({ key: ADMIN_KEY, address: adminAddress, ownsFile: true });
+    if (adminAddress !== null && config.admin !== null) {
+      known.push({ key: adminKey(config.admin), address: adminAddress, ownsFile: true });
+    }
     return known;
   }
 }

@@ -29,7 +29,6 @@ export class Successor {
   readonly #listening: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #isGone = false;
   #hasTakenOver = false;
-  #problem: string | null = null;
 
   /** Throws EVENER_HANDOVER_FAILED. */
   constructor(estate: Estate) {
@@ -119,8 +118,7 @@ export class Successor {
       case "listening":
         return this.#listening.resolve();
       case "failed":
-        this.#problem = message.problem;
-        return;
+        return this.#ended(message.problem);
       case "host":
         if (!this.#isGone) plane.guests.hear(message.message);
         return;
@@ -134,7 +132,7 @@ export class Successor {
   #ended(how: string): void {
     if (this.#isGone) return;
     this.#isGone = true;
-    const error = new Error(this.#problem ?? how);
+    const error = new Error(how);
     this.#prepared.reject(error);
     this.#listening.reject(error);
     void this.#standAlone();
