@@ -19,7 +19,16 @@ const FLOORS: readonly (readonly string[])[] = [
   ["proxy", "signals", "discovery", "admin", "config", "demo"],
   ["planes"],
   ["handover"],
-  ["server.ts", "fleet.ts", "balancer.ts", "state.ts", "version.ts", "journal.ts", "admin-source.ts"],
+  [
+    "server.ts",
+    "fleet.ts",
+    "balancer.ts",
+    "state.ts",
+    "version.ts",
+    "journal.ts",
+    "admin-source.ts",
+    "identity.ts",
+  ],
   ["commands"],
   ["cli.ts", "index.ts"],
 ];

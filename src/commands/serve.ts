@@ -11,6 +11,7 @@ import { Predecessor } from "../handover/predecessor.ts";
 import { Systemd } from "../handover/systemd.ts";
 import { Server } from "../server.ts";
 import { findOrDemonstrate } from "./first-minute.ts";
+import { Signals } from "./signals.ts";
 import { untilStopped } from "./until-stopped.ts";
 import { FileWatch } from "./watch-files.ts";
 
@@ -22,6 +23,7 @@ export async function serve(file: string | undefined, options: { load: boolean }
   const path = file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
   if (path === undefined || options.load)
     return findOrDemonstrate({ load: options.load, mayScan: !options.load });
+  const signals = new Signals(["SIGHUP", "SIGUSR1", "SIGUSR2"]);
   const { server, log, isSuccessor } = await start(path);
   const systemd = new Systemd(process.env, (facts, text) => log.warn(facts, text));
   const ready = (): void =>
@@ -54,10 +56,10 @@ export async function serve(file: string | undefined, options: { load: boolean }
     });
   };
   follow(server.config);
-  process.on("SIGHUP", reloadNext);
-  process.on("SIGUSR1", () => void reopenLogs(server, log));
+  signals.on("SIGHUP", reloadNext);
+  signals.on("SIGUSR1", () => void reopenLogs(server, log));
   const succeeded = new Promise<void>((resolve) => {
-    process.on("SIGUSR2", () => void handOver(server, log, resolve));
+    signals.on("SIGUSR2", () => void handOver(server, log, resolve));
   });
   await untilStopped(
     server,

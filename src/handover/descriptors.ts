@@ -55,7 +55,7 @@ function listeningAddresses(): Map<string, Address> {
   return found;
 }
 
-/** The lines as far as those that listen go: the kernel shows these first, and of the others there are many. */
+/** The lines as far as those that listen go: the kernel shows these first, and there are many others. */
 function tcpLines(path: string): string[] {
   let descriptor: number;
   try {

@@ -38,7 +38,7 @@ export class Predecessor {
     if (!process.connected) this.#gone();
   }
 
-  /** Null where there is none: then this process was started by somebody else. Throws where it speaks otherwise. */
+  /** Null where there is none: somebody else started this process. Throws where it speaks otherwise. */
   static async meet(): Promise<Predecessor | null> {
     if (process.env[SUCCESSOR_VARIABLE] === undefined || process.send === undefined) return null;
     delete process.env[SUCCESSOR_VARIABLE];

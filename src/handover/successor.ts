@@ -71,7 +71,7 @@ export class Successor {
     return this.#hasTakenOver;
   }
 
-  /** Resolves when the successor takes requests; rejects with EVENER_HANDOVER_FAILED, and all is as before. */
+  /** Resolves when it takes requests; rejects with EVENER_HANDOVER_FAILED, and all is as before. */
   async takeOver(): Promise<void> {
     const { plane, clock } = this.#estate;
     try {

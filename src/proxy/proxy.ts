@@ -84,8 +84,8 @@ export class Proxy implements ListenerOwner {
 
   /**
    * Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when none was
-   * cut. `isHandedOver`: another process goes on with the listening sockets, and clients are to notice nothing:
-   * whoever is between two requests, or before his first, may send one more for a while.
+   * cut. `isHandedOver`: another process goes on with the listening sockets, and clients are to notice
+   * nothing: who is between two requests, or before his first, may send one more for a while.
    */
   async drain(timeoutMs: number, isHandedOver = false): Promise<boolean> {
     this.#isDraining = true;

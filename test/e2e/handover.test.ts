@@ -14,7 +14,9 @@ import { until } from "../fixtures/until.ts";
 
 async function backendsOf(t: TestContext, count: number, handler?: BackendHandler): Promise<Backend[]> {
   const backends = await startBackends(count, handler);
-  t.after(() => Promise.all(backends.map((backend) => backend.stop())).then(() => {}));
+  t.after(async () => {
+    for (const backend of backends) await backend.stop();
+  });
   return backends;
 }
 
