@@ -49,6 +49,8 @@ export type FromPredecessor =
 
 /** What the successor says: `prepared`, then `listening`; or `failed`, and ends. */
 export type FromSuccessor =
+  /** The first word. */
+  | { readonly kind: "born"; readonly pid: number }
   | { readonly kind: "prepared" }
   | { readonly kind: "listening" }
   | { readonly kind: "failed"; readonly problem: string }

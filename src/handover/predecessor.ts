@@ -42,6 +42,8 @@ export class Predecessor {
   static async meet(): Promise<Predecessor | null> {
     if (process.env[SUCCESSOR_VARIABLE] === undefined || process.send === undefined) return null;
     delete process.env[SUCCESSOR_VARIABLE];
+    const born: FromSuccessor = { kind: "born", pid: process.pid };
+    process.send(born, undefined, undefined, () => {});
     const hello = await new Promise<Hello | null>((resolve) => {
       process.once("message", (message) => resolve(message as Hello));
       process.once("disconnect", () => resolve(null));

@@ -75,21 +75,22 @@ export class Succession {
     const { obstacle } = this;
     if (obstacle !== null) throw obstacle;
     const { note, plane, clock, memories, warn } = this.#kit;
-    this.#successor = new Successor({
-      command,
-      plane,
-      clock,
-      secrets: realm.secrets,
-      listeners: () => this.#listenersOf(realm),
-      memories,
-      reopenLogs: () => {
-        plane.reopenLogs().catch((error: Error) => {
-          warn({ problem: error.message }, "access log not opened anew; the one before goes on");
-        });
-      },
-      onGone: (how) => note("handover_failed", `the successor is gone: ${how}`, "this process still drains"),
-    });
     try {
+      this.#successor = new Successor({
+        command,
+        plane,
+        clock,
+        secrets: realm.secrets,
+        listeners: () => this.#listenersOf(realm),
+        memories,
+        reopenLogs: () => {
+          plane.reopenLogs().catch((error: Error) => {
+            warn({ problem: error.message }, "access log not opened anew; the one before goes on");
+          });
+        },
+        onGone: (how) =>
+          note("handover_failed", `the successor is gone: ${how}`, "this process still drains"),
+      });
       await this.#successor.takeOver();
     } catch (error) {
       this.#successor = null;

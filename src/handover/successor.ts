@@ -24,13 +24,17 @@ import {
  */
 export class Successor {
   readonly #estate: Estate;
+  /** The channel's other end, and the successor itself unless that is an orphan. */
   readonly #child: ChildProcess;
+  readonly #isOrphan: boolean;
+  /** Of the successor; null until an orphan has told it. */
+  #pid: number | null = null;
   readonly #prepared: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   readonly #listening: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #isGone = false;
   #hasTakenOver = false;
 
-  /** Throws EVENER_HANDOVER_FAILED. */
+  /** Throws EVENER_HANDOVER_FAILED. `estate.listeners()` are looked for among the sockets of this process. */
   constructor(estate: Estate) {
     this.#estate = estate;
     const known = estate.listeners();
@@ -42,18 +46,15 @@ export class Successor {
       );
     }
     for (const { promise } of [this.#prepared, this.#listening]) promise.catch(() => {});
-    const [program = process.execPath, ...args] = estate.command;
     const descriptors = sockets.map(({ descriptor }) => descriptor);
-    this.#child = spawn(program, args, {
-      // Not in the group of this process: whoever ends that one does not mean the next.
-      detached: true,
-      stdio: ["inherit", "inherit", "inherit", ...descriptors, "ipc"],
-      env: { ...process.env, [SUCCESSOR_VARIABLE]: "1" },
-      serialization: "advanced",
-    });
+    this.#isOrphan = (process.env.NOTIFY_SOCKET ?? "") !== "";
+    this.#child = spawnNext(estate.command, descriptors, this.#isOrphan);
+    if (!this.#isOrphan) this.#pid = this.#child.pid ?? null;
     this.#child.on("message", (message) => this.#hear(message as FromSuccessor));
     this.#child.on("error", (error) => this.#ended(error.message));
-    this.#child.on("exit", (code, signal) => this.#ended(`it ended with ${signal ?? `exit code ${code}`}`));
+    this.#child.on("exit", (code, signal) => {
+      if (!this.#isOrphan || code !== 0) this.#ended(`it ended with ${signal ?? `exit code ${code}`}`);
+    });
     this.#child.on("disconnect", () => this.#ended("it has left"));
     const { secrets } = estate;
     this.#say({
@@ -85,7 +86,7 @@ export class Successor {
     } catch (error) {
       this.end();
       await this.#standAlone();
-      throw failure((error as Error).message);
+      throw failure(`the next process: ${(error as Error).message}`);
     }
     this.#hasTakenOver = true;
     // This process ends without waiting for that one.
@@ -96,7 +97,9 @@ export class Successor {
   /** Ends it: it is not wanted any more. */
   end(): void {
     this.#ended("this process has ended it");
-    this.#child.kill("SIGKILL");
+    // An orphan that has not told its number yet finds nobody to take over from, and ends.
+    if (this.#pid === null) this.leave();
+    else killOne(this.#pid);
   }
 
   /** This process has nothing more to say. */
@@ -113,6 +116,9 @@ export class Successor {
   #hear(message: FromSuccessor): void {
     const { plane, clock } = this.#estate;
     switch (message.kind) {
+      case "born":
+        this.#pid = message.pid;
+        return;
       case "prepared":
         return this.#prepared.resolve();
       case "listening":
@@ -147,7 +153,7 @@ export class Successor {
 
   async #within(promise: Promise<void>, mostMs: number, what: string): Promise<void> {
     const late = setTimeout(() => {
-      const error = new Error(`the successor ${what} within ${mostMs / 1000} s`);
+      const error = new Error(`it ${what} within ${mostMs / 1000} s`);
       this.#prepared.reject(error);
       this.#listening.reject(error);
     }, mostMs);
@@ -156,6 +162,35 @@ export class Successor {
     } finally {
       clearTimeout(late);
     }
+  }
+}
+
+/**
+ * With the descriptors from 3 on, and a channel behind them; in no group with this process: whoever ends that
+ * does not mean the next. An orphan has systemd as its parent from the start, as main processes of services
+ * should: of another one's child it would not see the end.
+ */
+function spawnNext(
+  command: readonly string[],
+  descriptors: readonly number[],
+  isOrphan: boolean,
+): ChildProcess {
+  const [program = process.execPath, ...args] = isOrphan
+    ? ["/bin/sh", "-c", '"$@" &', "sh", ...command]
+    : command;
+  return spawn(program, args, {
+    detached: true,
+    stdio: ["inherit", "inherit", "inherit", ...descriptors, "ipc"],
+    env: { ...process.env, [SUCCESSOR_VARIABLE]: "1" },
+    serialization: "advanced",
+  });
+}
+
+function killOne(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
   }
 }
 
@@ -179,5 +214,5 @@ const PREPARE_MS_MAX = 60_000;
 const LISTEN_MS_MAX = 15_000;
 
 function failure(problem: string): EvenerError {
-  return new EvenerError("EVENER_HANDOVER_FAILED", `the successor: ${problem}`);
+  return new EvenerError("EVENER_HANDOVER_FAILED", problem);
 }

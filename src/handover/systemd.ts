@@ -55,7 +55,12 @@ function run(assignments: readonly string[]): Promise<string | null> {
   return new Promise((resolve) => {
     const child = spawn("systemd-notify", assignments, { stdio: "ignore", timeout: ANSWER_MS_MAX });
     child.on("error", (error) => resolve(error.message));
-    child.on("exit", (code, signal) => resolve(code === 0 ? null : `it ended with ${signal ?? code}`));
+    // systemd ends all processes of a service that it stops: then it knows.
+    const isTold = (code: number | null, signal: string | null): boolean =>
+      code === 0 || signal === "SIGTERM";
+    child.on("exit", (code, signal) => {
+      resolve(isTold(code, signal) ? null : `it ended with ${signal ?? code}`);
+    });
   });
 }
 

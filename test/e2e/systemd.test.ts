@@ -148,8 +148,17 @@ if (isInstalled("systemd-notify")) {
     evener.signal("SIGHUP");
     await hears("READY=1");
     assert.match(heard, /RELOADING=1 MONOTONIC_USEC=\d+.*READY=1/s);
+    // It has systemd as its parent from the start, so it is not a child that is watched and ended here.
+    evener.write({ pools: {} });
+    evener.signal("SIGUSR2");
+    await evener.said("no handover; this process goes on");
+    assert.equal((await request(evener.port, "/")).status, 200);
+    evener.write(config);
+    await evener.said("configuration reloaded");
     heard = "";
     await evener.handOver();
+    const stat = readFileSync(`/proc/${evener.pid}/stat`, "utf8");
+    assert.notEqual(stat.slice(stat.lastIndexOf(")")).split(" ")[2], String(old));
     await hears(`READY=1 MAINPID=${evener.pid}`);
     await evener.ended(old);
     assert.ok(!heard.includes("STOPPING"), heard);
