@@ -9,6 +9,7 @@ export class Journal {
   readonly events: EventLog = new EventLog();
   readonly #log: Logger;
   readonly #clock: Clock;
+  readonly #lost: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   constructor(log: Logger, clock: Clock) {
     this.#log = log;
@@ -38,10 +39,16 @@ export class Journal {
     this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
   }
 
-  /** A data thread has no socket for these addresses. */
-  noteDeaf(thread: number, addresses: string): void {
+  /** A data thread has no socket for these addresses; `isLost`: at one of them nobody has. */
+  noteDeaf(thread: number, addresses: string, isLost: boolean): void {
     const text = "this data thread accepts nothing there: too few sockets came, and no other can be opened";
-    this.#log.warn({ thread, addresses }, text);
+    this.#log[isLost ? "error" : "warn"]({ thread, addresses }, text);
+    if (isLost) this.#lost.resolve();
+  }
+
+  /** Resolves when an address has no socket any more, and can not get one: another process may. */
+  get lost(): Promise<void> {
+    return this.#lost.promise;
   }
 
   /** Fewer connections than configured are worth a line. */

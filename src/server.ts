@@ -83,13 +83,12 @@ export class Server {
     this.dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
     const localKit = { ...shared, threads: 1, onPrefaceRefused };
     this.#plane = this.dataThreads ?? new LocalPlane(config, ledger, localKit);
-    const { fleet } = this;
     this.#succession = new Succession(heritage, {
       plane: this.#plane,
       clock: this.#clock,
-      poolOf: (name) => fleet.find(name),
-      recall: ({ pool, endpoints }) => fleet.recall(pool, endpoints, this.#clock.nowMs()),
-      memories: () => fleet.memories(this.#clock.nowMs()),
+      poolOf: (name) => this.fleet.find(name),
+      recall: ({ pool, endpoints }) => this.fleet.recall(pool, endpoints, this.#clock.nowMs()),
+      memories: () => this.fleet.memories(this.#clock.nowMs()),
       note: journal.noteOwn.bind(journal),
       warn: (facts, text) => log.warn(facts, text),
     });
@@ -121,6 +120,11 @@ export class Server {
 
   get events(): EventLog {
     return this.#journal.events;
+  }
+
+  /** Resolves when nobody accepts any more at an address whose sockets came from another process. */
+  get lost(): Promise<void> {
+    return this.#journal.lost;
   }
 
   get config(): Config {

@@ -61,6 +61,7 @@ export async function serve(file: string | undefined, options: { load: boolean }
   const succeeded = new Promise<void>((resolve) => {
     signals.on("SIGUSR2", () => void handOver(server, log, resolve));
   });
+  void server.lost.then(stopAsFailed);
   await untilStopped(
     server,
     () => {
@@ -88,6 +89,12 @@ async function start(path: string): Promise<{ server: Server; log: Logger; isSuc
     await predecessor?.failed((error as Error).message);
     throw error;
   }
+}
+
+/** So that whoever keeps the sockets starts another process with them. */
+function stopAsFailed(): void {
+  process.exitCode = 1;
+  process.kill(process.pid, "SIGTERM");
 }
 
 /** SIGUSR2: the same program once more, which goes on in place of this process. */

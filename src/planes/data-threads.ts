@@ -20,7 +20,7 @@ import { type SessionDump, type SessionNews, SessionTables } from "./session-tab
 import { SHARES_PORTS } from "./thread-count.ts";
 import { StdoutWriter } from "./stdout-writer.ts";
 import { isDeath, ThreadHandle } from "./thread-handle.ts";
-import { type AskAll, ThreadListeners } from "./thread-listeners.ts";
+import { type AskAll, type OnDeaf, ThreadListeners } from "./thread-listeners.ts";
 
 /**
  * `threads: N`: each data thread has its own sockets, parser and upstream connections; they share the ledger
@@ -272,7 +272,7 @@ export interface DataThreadsKit {
   readonly tickets: TicketKeys;
   readonly onPrefaceRefused: (address: string, reason: string) => void;
   /** A thread has no socket for these addresses, and accepts nothing there. */
-  readonly onDeaf: (thread: number, addresses: string) => void;
+  readonly onDeaf: OnDeaf;
   readonly onThreadDeath: (reason: string, evidence: string) => void;
 }
 

@@ -9,7 +9,7 @@ import { isDeath, type ThreadHandle } from "./thread-handle.ts";
 export class ThreadListeners {
   addresses: Address[] = [];
   readonly #all: AskAll;
-  readonly #onDeaf: (thread: number, addresses: string) => void;
+  readonly #onDeaf: OnDeaf;
   readonly #ports: Ports = new Ports();
   readonly #adoptions: Adoptions;
   #listeners: readonly ListenerConfig[] = [];
@@ -19,7 +19,7 @@ export class ThreadListeners {
   readonly #deaf: Set<string> = new Set();
 
   /** `onDeaf`: told of a thread that has no socket for these addresses, and can not open one. */
-  constructor(threads: number, all: AskAll, onDeaf: (thread: number, addresses: string) => void) {
+  constructor(threads: number, all: AskAll, onDeaf: OnDeaf) {
     this.#all = all;
     this.#onDeaf = onDeaf;
     this.#adoptions = new Adoptions(threads);
@@ -64,7 +64,8 @@ export class ThreadListeners {
       if (isDeath(error) || lacks.length === 0) throw error;
       const addresses = await open(specs.filter((spec) => !lacks.includes(spec)));
       for (const spec of lacks) this.#deaf.add(keyOf(thread.number, spec));
-      this.#onDeaf(thread.number, lacks.map(addressText).join(", "));
+      const isLost = lacks.some((spec) => !this.#isHeard(addressText(spec)));
+      this.#onDeaf(thread.number, lacks.map(addressText).join(", "), isLost);
       return addresses;
     }
   }
@@ -87,6 +88,11 @@ export class ThreadListeners {
     });
   }
 
+  #isHeard(address: string): boolean {
+    for (const key of this.#open) if (key.endsWith(` ${address}`)) return true;
+    return false;
+  }
+
   #portOf(listener: ListenerConfig): number {
     return this.#adoptions.portOf(listener) ?? this.#ports.of(listener);
   }
@@ -99,6 +105,9 @@ export class ThreadListeners {
       .filter((spec) => !this.#deaf.has(keyOf(thread, spec)));
   }
 }
+
+/** Told of a thread that accepts nothing at these addresses; `isLost`: nor does any other at one of them. */
+export type OnDeaf = (thread: number, addresses: string, isLost: boolean) => void;
 
 /** Asks all threads that live; the first refusal is thrown, a death in between is not. */
 export type AskAll = <T>(ask: (thread: ThreadHandle) => Promise<T>) => Promise<T[]>;
