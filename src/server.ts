@@ -216,17 +216,17 @@ export class Server {
   async stop(timeoutMs: number): Promise<boolean> {
     const { isHandedOver } = this.#succession;
     this.#succession.stop();
-    this.#isReady = false;
     this.#isDraining = true;
     this.#names.close();
     // The next process answers there from now on.
     if (isHandedOver) await this.#admin?.close();
     const wasClean = await this.#plane.drain(timeoutMs, isHandedOver);
     if (!isHandedOver) await this.#admin?.close();
-    this.#succession.leave();
+    this.#succession.drained();
     this.fleet.close();
     clearInterval(this.#tending);
     await this.#plane.close();
+    await this.#succession.leave();
     this.#deadlines.close();
     return wasClean;
   }

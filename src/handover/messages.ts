@@ -45,6 +45,8 @@ export type FromPredecessor =
   /** All that is in flight has been told. */
   | { readonly kind: "told" }
   | { readonly kind: "guest"; readonly message: GuestMessage }
+  /** The last word. */
+  | { readonly kind: "left" }
   | { readonly kind: "sessions"; readonly news: readonly SessionNews[] };
 
 /** What the successor says: `prepared`, then `listening`; or `failed`, and ends. */

@@ -40,8 +40,9 @@ export class Predecessor {
 
   /** Null where there is none: somebody else started this process. Throws where it speaks otherwise. */
   static async meet(): Promise<Predecessor | null> {
-    if (process.env[SUCCESSOR_VARIABLE] === undefined || process.send === undefined) return null;
+    const isSuccessor = process.env[SUCCESSOR_VARIABLE] !== undefined;
     delete process.env[SUCCESSOR_VARIABLE];
+    if (!isSuccessor || process.send === undefined) return null;
     const born: FromSuccessor = { kind: "born", pid: process.pid };
     process.send(born, undefined, undefined, () => {});
     const hello = await new Promise<Hello | null>((resolve) => {
@@ -114,6 +115,7 @@ export class Predecessor {
     if (heir === null) return;
     switch (message.kind) {
       case "hello":
+      case "left":
         return;
       case "estate":
         for (const { pool, endpoints } of message.pools) heir.recall({ pool, endpoints });

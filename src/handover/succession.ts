@@ -117,10 +117,14 @@ export class Succession {
     if (this.#successor !== null && !this.#successor.hasTakenOver) this.#successor.end();
   }
 
-  /** This process has nothing in flight any more. */
-  leave(): void {
-    this.#successor?.leave();
+  /** Nothing is in flight here any more: a process before this one goes on by itself. */
+  drained(): void {
     this.#heritage.predecessor?.leave();
+  }
+
+  /** This process has nothing to say any more; resolves when all that it has said has left. */
+  async leave(): Promise<void> {
+    await this.#successor?.leave();
   }
 
   #listenersOf({ config, addresses, adminAddress }: Realm): KnownListener[] {

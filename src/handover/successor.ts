@@ -98,13 +98,20 @@ export class Successor {
   end(): void {
     this.#ended("this process has ended it");
     // An orphan that has not told its number yet finds nobody to take over from, and ends.
-    if (this.#pid === null) this.leave();
-    else killOne(this.#pid);
+    if (this.#pid !== null) killOne(this.#pid);
+    else if (this.#child.connected) this.#child.disconnect();
   }
 
-  /** This process has nothing more to say. */
-  leave(): void {
+  /** This process has nothing more to say; resolves when all of it has left. */
+  async leave(): Promise<void> {
     this.#isGone = true;
+    const last: FromPredecessor = { kind: "left" };
+    await new Promise<void>((resolve) => {
+      // One that takes nothing any more keeps nobody.
+      setTimeout(resolve, LEAVE_MS_MAX).unref();
+      if (this.#child.connected) this.#child.send(last, () => resolve());
+      else resolve();
+    });
     if (this.#child.connected) this.#child.disconnect();
   }
 
@@ -210,6 +217,7 @@ export interface Estate {
 
 /** Also to resolve names, and to start threads on a busy machine. */
 const PREPARE_MS_MAX = 60_000;
+const LEAVE_MS_MAX = 2_000;
 /** In this time requests without a lease wait. */
 const LISTEN_MS_MAX = 15_000;
 

@@ -34,89 +34,6 @@ function configOf(
   return { pools: { default: poolOf(backends, pool) }, ...rest };
 }
 
-/** Everything has come to rest. */
-async function atRest(evener: Processes): Promise<void> {
-  for (let i = 0; i < 200; i++) {
-    if ((await evener.backends()).every(({ in_flight: inFlight }) => inFlight === 0)) return;
-    await sleep(10);
-  }
-  assert.fail(`not at rest: ${JSON.stringify(await evener.backends())}`);
-}
-
-describe("a handover under load", () => {
-  for (const [from, to] of [
-    [0, 0],
-    [1, 1],
-    [2, 1],
-    [1, 2],
-    [0, 2],
-  ] as const) {
-    it(`loses nothing and resets nobody: ${from} to ${to} data threads and back`, async (t) => {
-      const backends = await backendsOf(t, 2);
-      const evener = await Processes.start(t, configOf(backends, {}, { threads: from }));
-      const traffic = new SteadyTraffic(t, evener.port);
-      for (const threads of [to, from]) {
-        const before = evener.pid;
-        const { answered } = traffic;
-        await until(() => traffic.answered > answered + 50, "traffic");
-        evener.write(configOf(backends, {}, { threads }));
-        await evener.handOver();
-        await evener.ended(before);
-      }
-      const { answered } = traffic;
-      await until(() => traffic.answered > answered + 50, "traffic after all");
-      assert.deepEqual(await traffic.end(backends), []);
-      await atRest(evener);
-      assert.equal(evener.count("nothing was cut"), 2);
-    });
-  }
-
-  it("five times in a row", async (t) => {
-    const backends = await backendsOf(t, 2);
-    const evener = await Processes.start(t, configOf(backends));
-    const { port, adminPort } = evener;
-    const traffic = new SteadyTraffic(t, port);
-    for (let i = 0; i < 5; i++) {
-      const before = evener.pid;
-      await evener.handOver();
-      await evener.ended(before);
-    }
-    assert.deepEqual(await traffic.end(backends), []);
-    await atRest(evener);
-    assert.deepEqual([evener.port, evener.adminPort], [port, adminPort]);
-    assert.equal(evener.count("nothing was cut"), 5);
-  });
-
-  for (const threads of [0, 2]) {
-    it(`keeps hard limits in the sum of both, with ${threads} data threads`, async (t) => {
-      const running = new Map<string, number>();
-      let most = 0;
-      const backends = await backendsOf(t, 2, async (it) => {
-        const { name } = it.backend;
-        running.set(name, (running.get(name) ?? 0) + 1);
-        most = Math.max(most, running.get(name)!);
-        await sleep(2);
-        running.set(name, running.get(name)! - 1);
-        it.respond(200);
-      });
-      const limited = backends.map(({ url }) => ({ url, limit: 1 }));
-      const pool = { backends: limited, queue: { max: 1_000, wait: "60s" } };
-      const evener = await Processes.start(t, configOf(backends, pool, { threads }));
-      const traffic = new SteadyTraffic(t, evener.port, { fresh: 8, kept: 8 });
-      for (let i = 0; i < 3; i++) {
-        const before = evener.pid;
-        const { answered } = traffic;
-        await until(() => traffic.answered > answered + 50, "traffic");
-        await evener.handOver();
-        await evener.ended(before);
-      }
-      assert.deepEqual(await traffic.end(backends), []);
-      assert.equal(most, 1);
-      await atRest(evener);
-    });
-  }
-});
-
 for (const threads of [0, 1]) {
   describe(`while the process before drains, with ${threads} data threads`, () => {
     it("its streams go on, count in the next one, and end whole", async (t) => {
@@ -146,7 +63,7 @@ for (const threads of [0, 1]) {
       assert.match((await client.response()).body, /one.*two/s);
       client.destroy();
       await evener.ended(old);
-      await atRest(evener);
+      await evener.atRest();
       assert.equal(evener.count("nothing was cut"), 1);
     });
 
@@ -161,7 +78,7 @@ for (const threads of [0, 1]) {
       await evener.handOver();
       assert.equal((await evener.backends())[0]!.in_flight, 1);
       evener.signal("SIGKILL", old);
-      await atRest(evener);
+      await evener.atRest();
       const next = await connect(t, evener.port);
       next.send(rawRequest("GET /stream"));
       await backends[0]!.request(1);
@@ -279,7 +196,7 @@ describe("a handover that does not come about", () => {
     await evener.handOver();
     await evener.ended(old);
     assert.deepEqual(await traffic.end(backends), []);
-    await atRest(evener);
+    await evener.atRest();
   });
 
   it("one at a time", async (t) => {
@@ -316,47 +233,48 @@ describe("a handover that does not come about", () => {
   });
 });
 
-it("unix sockets, IPv6 and the access log go along", async (t) => {
-  const backends = await backendsOf(t, 1, (it) => {
-    if (it.target === "/stream") it.sse();
-    else it.respond(200);
+for (const threads of [0, 1]) {
+  it(`unix sockets, IPv6 and the access log go along (${threads} threads)`, async (t) => {
+    const backends = await backendsOf(t, 1, (it) => {
+      if (it.target === "/stream") it.sse();
+      else it.respond(200);
+    });
+    const evener = await Processes.start(t, configOf(backends, {}, { threads }));
+    const path = join(evener.folder, "evener.sock");
+    const listeners = [{ bind: `unix:${path}` }, { bind: "[::1]:0" }, { bind: "127.0.0.1:0" }];
+    evener.write(configOf(backends, {}, { listeners, threads }));
+    await evener.said("configuration reloaded");
+    const unix = async (target: string): Promise<RawClient> => {
+      const client = new RawClient(net.connect({ path }));
+      t.after(() => client.destroy());
+      client.send(rawRequest(`GET ${target}`));
+      return client;
+    };
+    const stream = await unix("/stream");
+    await backends[0]!.request(0);
+    const old = evener.pid;
+    await evener.handOver();
+    assert.equal((await (await unix("/")).response()).status, 200);
+    const log = join(evener.folder, "access.log");
+    renameSync(log, `${log}.1`);
+    // To the next one alone: it tells the one before.
+    evener.signal("SIGUSR1");
+    await until(() => existsSync(log), "a new log");
+    await sleep(50);
+    backends[0]!.requests[0]!.lastChunk();
+    assert.equal((await stream.response()).status, 200);
+    stream.destroy();
+    await evener.ended(old);
+    assert.equal((await (await unix("/after")).response()).status, 200);
+    await until(
+      () => /"target":"\/stream"/.test(readFileSync(log, "utf8")),
+      () => readFileSync(log, "utf8"),
+    );
+    evener.signal("SIGTERM");
+    await evener.ended(evener.pid);
+    assert.equal(existsSync(path), false);
   });
-  const evener = await Processes.start(t, configOf(backends), { isAwaited: false });
-  await evener.said("listening");
-  const path = join(evener.folder, "evener.sock");
-  const listeners = [{ bind: `unix:${path}` }, { bind: "[::1]:0" }, { bind: "127.0.0.1:0" }];
-  evener.write(configOf(backends, {}, { listeners }));
-  await evener.said("configuration reloaded");
-  const unix = async (target: string): Promise<RawClient> => {
-    const client = new RawClient(net.connect({ path }));
-    t.after(() => client.destroy());
-    client.send(rawRequest(`GET ${target}`));
-    return client;
-  };
-  const stream = await unix("/stream");
-  await backends[0]!.request(0);
-  const old = evener.pid;
-  await evener.handOver();
-  assert.equal((await (await unix("/")).response()).status, 200);
-  const log = join(evener.folder, "access.log");
-  renameSync(log, `${log}.1`);
-  // To the next one alone: it tells the one before.
-  evener.signal("SIGUSR1");
-  await until(() => existsSync(log), "a new log");
-  await sleep(50);
-  backends[0]!.requests[0]!.lastChunk();
-  assert.equal((await stream.response()).status, 200);
-  stream.destroy();
-  await evener.ended(old);
-  assert.equal((await (await unix("/after")).response()).status, 200);
-  await until(
-    () => /"target":"\/stream"/.test(readFileSync(log, "utf8")),
-    () => readFileSync(log, "utf8"),
-  );
-  evener.signal("SIGTERM");
-  await evener.ended(evener.pid);
-  assert.equal(existsSync(path), false);
-});
+}
 
 /** So many wait for a backend, as the admin listener tells it. */
 async function waiting(evener: Processes, count: number): Promise<void> {

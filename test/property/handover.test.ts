@@ -10,7 +10,7 @@ import { recall, remember } from "../../src/core/handover/memory.ts";
 import type { GuestMessage, HostMessage } from "../../src/core/handover/messages.ts";
 import { VirtualClock } from "../../src/core/kit/clock.ts";
 import { Random } from "../../src/core/kit/random.ts";
-import { Lease } from "../../src/core/lease.ts";
+import { Lease, NO_DETAIL } from "../../src/core/lease.ts";
 import { Ledger, STATE } from "../../src/core/ledger.ts";
 import { createPolicy } from "../../src/core/policies/create.ts";
 import { BARE_POOL_OPTIONS, type PoolOptions } from "../../src/core/pool-options.ts";
@@ -83,6 +83,37 @@ test("who waited in the old process goes first, in the order he had there", () =
     assert.equal(scene.running.length, 1);
   }
   scene.end();
+});
+
+test("nothing is granted before all threads have told what they have", () => {
+  const pool = makePool(new VirtualClock(), [1]);
+  const said: HostMessage[] = [];
+  const host = new Host(
+    () => pool,
+    (message) => void said.push(message),
+  );
+  const work = { key: -1, sessionKey: -1, sessionId: null, units: 1, classIndex: 1, isReplayable: true };
+  const ask = (ticket: number, rank: number): GuestMessage => {
+    return { kind: "ask", ticket, pool: "default", rank, work: { ...work, labels: null, tried: [] } };
+  };
+  // Of two threads: the first one asks before it is known that the second one has the only place.
+  host.hear({ kind: "claims", thread: 1, claims: [] });
+  for (const message of [ask(65, 7), ask(129, 0), ask(66, 3)]) host.hear(message);
+  host.hear({ kind: "claims", thread: 2, claims: [{ pool: "default", id: "e0", requests: 1, units: 1 }] });
+  assert.deepEqual(said, []);
+  host.open();
+  assert.deepEqual(said, []);
+  assert.equal(pool.waitingCount, 3);
+  for (const ticket of [66, 65]) {
+    if (ticket === 66) host.hear({ kind: "ended", thread: 2, pool: "default", id: "e0" });
+    else host.hear({ kind: "settled", ticket: 66, outcome: "ok", detail: NO_DETAIL });
+    assert.deepEqual(said.splice(0), [{ kind: "granted", ticket, id: "e0", why: "policy" }]);
+  }
+  // A thread that dies leaves nothing behind, and others their places.
+  host.hear({ kind: "died", thread: 1 });
+  assert.equal(host.count, 0);
+  assert.equal(pool.waitingCount, 0);
+  assert.ok(pool.ledger.inFlight.every((count) => count === 0));
 });
 
 test("a pool that the successor does not have is the old one's own", () => {
