@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { Witness } from "../../src/core/desk.ts";
+import type { Witness } from "../../src/core/desk-setup.ts";
 import type { LeaseFacts, Outcome, OutcomeDetail } from "../../src/core/lease.ts";
 import { Ledger } from "../../src/core/ledger.ts";
 import { OwnedLock } from "../../src/core/sharing/owned-lock.ts";

@@ -1,4 +1,4 @@
-import type { Witness } from "../desk.ts";
+import type { Witness } from "../desk-setup.ts";
 import { FAILURE_CAUSES } from "../failure-cause.ts";
 import { type LeaseFacts, NO_DETAIL, type Outcome, type OutcomeDetail, type PickReason } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
