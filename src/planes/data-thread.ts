@@ -54,7 +54,9 @@ class DataThread {
     this.#clock = { nowMs: () => readClock.nowMs() + aheadMs };
     this.#ledger = Ledger.open(setup.ledger, setup.thread);
     this.#bells = new Doorbells(setup.bells);
-    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread);
+    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread, () =>
+      say({ kind: "urgent" }),
+    );
     this.#plane = new DataPlane(setup.plan.config, {
       clock: this.#clock,
       random: this.#random,

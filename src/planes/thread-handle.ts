@@ -125,6 +125,8 @@ export class ThreadHandle {
         return;
       case "sessions":
         return this.#owner.learned(this, message.news);
+      case "urgent":
+        return this.#owner.hasNews();
       case "guest":
         return this.#owner.said(message.message);
       case "refused":
@@ -158,6 +160,8 @@ export interface ThreadOwner {
   died(thread: ThreadHandle, reason: string): void;
   /** Of sessions: the other threads are to know it. */
   learned(thread: ThreadHandle, news: readonly SessionNews[]): void;
+  /** Its reports should be read now. */
+  hasNews(): void;
   /** To the process that has taken over. */
   said(message: GuestMessage): void;
   /** A connection was closed for its PROXY header. */
