@@ -155,6 +155,7 @@ export class Proxy implements ListenerOwner {
   }
 
   #closed(connection: ServerConnection): void {
+    this.#exchanges.get(connection)?.close();
     this.#exchanges.delete(connection);
     if (this.connections === 0) this.#onEmpty?.();
   }
