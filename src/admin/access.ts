@@ -96,6 +96,8 @@ function shownToken(authorization: string | null): Buffer | null {
   if (match === null) return null;
   if (match[1]!.toLowerCase() === "bearer") return Buffer.from(match[2]!, "latin1");
   const pair = Buffer.from(match[2]!, "base64");
+  // Node passes over whatever is no base64: there would be many spellings of one token.
+  if (pair.toString("base64") !== match[2]) return null;
   const colon = pair.indexOf(0x3a);
   return colon < 0 ? null : pair.subarray(colon + 1);
 }

@@ -31,8 +31,8 @@ function checkListeners({ listen, listeners }: File): Finding[] {
 function checkTrust({ listeners, trusted_proxies: trusted }: File): Finding[] {
   if ((Array.isArray(trusted) && trusted.length > 0) || !Array.isArray(listeners)) return [];
   return listeners.flatMap((listener, index): Finding[] => {
-    const isAsked = isMap(listener) && String(listener["proxy_protocol"]) === "true";
-    if (!isAsked) return [];
+    const asked = isMap(listener) ? listener["proxy_protocol"] : undefined;
+    if (asked !== true && asked !== "true") return [];
     const message = `needs "trusted_proxies": the addresses of those that send the header`;
     return [{ path: ["listeners", index, "proxy_protocol"], at: "key", message }];
   });

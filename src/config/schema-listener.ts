@@ -56,10 +56,8 @@ export function listenerList(): z.ZodType<ListenerWritten[]> {
 function fileMode(): z.ZodType<number> {
   const json = { type: ["string", "integer"], pattern: "^0?[0-7]{3}$" };
   return scalar("file mode, three octal digits", json, (value) => {
-    const digits = /^0?([0-7]{3})$/.exec(String(value))?.[1];
     const isWritten = typeof value === "string" || typeof value === "number";
-    return digits === undefined || !isWritten
-      ? wrong(value, "a file mode", "660")
-      : Number.parseInt(digits, 8);
+    const digits = isWritten ? /^0?([0-7]{3})$/.exec(String(value))?.[1] : undefined;
+    return digits === undefined ? wrong(value, "a file mode", "660") : Number.parseInt(digits, 8);
   });
 }

@@ -95,8 +95,8 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
   threads: threads()
     .prefault("auto")
     .describe(
-      "data threads, which carry the requests; `auto` is one less than there are cores, at least 1 and at " +
-        "most 8; with 0 the main thread carries them",
+      "data threads, which carry the requests; `auto` is one less than there are cores, at least 1, at " +
+        "most 8, and where memory is limited one for each 256 MiB; with 0 the main thread carries them",
     ),
   access_log: accessLog()
     .prefault("stdout")

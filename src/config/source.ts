@@ -1,5 +1,5 @@
 import type { Alias, Document, Node, Pair } from "yaml";
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml";
 
 import { expandVariables } from "./environment.ts";
 import type { Environment } from "./environment.ts";
@@ -15,13 +15,15 @@ export class Source {
   readonly problems: Problem[] = [];
   readonly #text: string;
   readonly #outside: Outside;
-  readonly #lines = new LineCounter();
+  /** Offsets at which lines begin. The parser's own counter misses some in what it does not understand. */
+  readonly #lineStarts: readonly number[];
   readonly #document: Document.Parsed | undefined;
   #nodes = 0;
   #aliases = 0;
 
   constructor(text: string, outside: Outside) {
     this.#text = text;
+    this.#lineStarts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
     this.#outside = outside;
     this.#document = this.#parse();
     if (this.#document === undefined || this.problems.length > 0) return;
@@ -43,8 +45,7 @@ export class Source {
     let document: Document.Parsed;
     try {
       // Keys that are there twice are found here: the parser compares each with each.
-      const options = { prettyErrors: false, intAsBigInt: false, uniqueKeys: false };
-      document = parseDocument(this.#text, { ...options, lineCounter: this.#lines });
+      document = parseDocument(this.#text, { prettyErrors: false, intAsBigInt: false, uniqueKeys: false });
     } catch (error) {
       this.#report(0, [], yamlMessage((error as Error).message));
       return undefined;
@@ -140,8 +141,9 @@ export class Source {
   }
 
   #position(offset: number): { line: number; column: number } {
-    const { line, col } = this.#lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
+    const next = this.#lineStarts.findIndex((start) => start > offset);
+    const line = next < 0 ? this.#lineStarts.length : next;
+    return { line, column: offset - this.#lineStarts[line - 1]! + 1 };
   }
 
   #refuse(node: Node | null, path: Path, message: string): undefined {

@@ -150,6 +150,12 @@ export class Ledger {
     for (let i = 0; i < slots.length; i++) this.#sum(slots[i]!);
   }
 
+  /** How many can be claimed after `leaving` others were retired. */
+  roomAfter(leaving: number): number {
+    this.#releaseRested();
+    return this.#free.length + (this.isShared ? 0 : this.#retiring.length + leaving);
+  }
+
   /** Gives a clean slot to a new endpoint; throws RangeError when all `slotsMax` are in use. */
   claim(): number {
     this.#releaseRested();
@@ -161,10 +167,7 @@ export class Ledger {
     return slot;
   }
 
-  /**
-   * Takes the slot out of service; it is reused only when its last request has ended, or when none else is
-   * left.
-   */
+  /** Takes the slot out of service; reused when its last request has ended, or when none else is left. */
   retire(slot: number): void {
     this.#leaving.push(slot);
     // Threads that do not know yet who has come go on with who has left: better than with nobody.
@@ -177,10 +180,7 @@ export class Ledger {
     this.#retiring.push(...this.#leaving.splice(0));
   }
 
-  /**
-   * Brings a slot whose last requests still run back for the same endpoint, with its counts; false if it is
-   * gone.
-   */
+  /** Brings a slot whose last requests run back for the same endpoint, with its counts; false if gone. */
   revive(slot: number, generation: number): boolean {
     this.#releaseRested();
     if (this.generation[slot] !== generation) return false;

@@ -29,10 +29,12 @@ export class Members extends Roster {
     const wanted = new Map(specs.map((spec) => [spec.id, spec]));
     if (wanted.size !== specs.length) throw new RangeError("two endpoints of a pool have the same id");
     this.#ledger.refresh(this.slots);
-    for (const endpoint of this.list) {
-      const spec = wanted.get(endpoint.id);
-      if (spec === undefined || spec.address !== endpoint.spec.address) this.#remove(endpoint, change);
-    }
+    const leaving = this.list.filter(({ id, spec }) => wanted.get(id)?.address !== spec.address);
+    // Before anything is changed: an update that has no room is none.
+    const joining = specs.length - (this.list.length - leaving.length);
+    if (joining > this.#ledger.roomAfter(leaving.length))
+      throw new RangeError(`more than ${this.#ledger.slotsMax} endpoints in all pools together`);
+    for (const endpoint of leaving) this.#remove(endpoint, change);
     const gone = new Set(change.removed);
     const next = specs.map((spec) => {
       const endpoint = this.get(spec.id);

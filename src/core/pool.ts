@@ -139,6 +139,7 @@ export class Pool extends Desk {
     if (endpoint === undefined) return false;
     if (endpoint.health.operator !== wish) {
       endpoint.health.operator = wish;
+      if (wish === "ready") this.#caretaker.beginRamp(endpoint, this.clock.nowMs());
       this.#report(wish === "ready" ? "undrained" : "drained", endpoint, `operator: ${wish}`, "");
     }
     this.#changed(this.clock.nowMs());
@@ -156,6 +157,9 @@ export class Pool extends Desk {
     if (endpoint === undefined) return;
     const { health } = endpoint;
     if (health.agent !== wish || health.agentShare !== share) {
+      if (wish === "ready" && health.agent !== "ready") {
+        this.#caretaker.beginRamp(endpoint, this.clock.nowMs());
+      }
       health.agent = wish;
       health.agentShare = share;
       this.#report("agent", endpoint, `its agent says ${wish}`, `${Math.round(share * 100)} % weight`);

@@ -19,6 +19,11 @@ export interface StreamHandle {
 
 /** One write that could not be done at once; those that could leave no trace in it. */
 export interface WriteRequest {
+  /**
+   * Not negative: the request is in use, and can not be used again until `oncomplete`. That its bytes wait
+   * does not say so: the peer may take them in the same call, and the request goes on nevertheless.
+   */
+  getAsyncId(): number;
   /** The handle reads on from the bytes that it was given: they must live as long as the request. */
   held: unknown;
   oncomplete: ((status: number) => void) | null;
@@ -52,14 +57,23 @@ export function writeRequestMaker(socket: net.Socket, handle: StreamHandle): Wri
     return handle.writeLatin1String(request, text);
   };
   socket.write("", "latin1");
-  return maker;
+  return maker !== null && tellsItsUse(maker) ? maker : null;
+}
+
+function tellsItsUse(maker: WriteRequestMaker): boolean {
+  const request = new maker();
+  return typeof request.getAsyncId === "function" && request.getAsyncId() === -1;
 }
 
 /**
- * Lets a fresh accepted socket read into `buffer`, as `net.connect({ onread })` does; false where that can
+ * Lets a fresh accepted socket read into `buffers`, as `net.connect({ onread })` does; false where that can
  * not be done. `onRead` is told how many bytes there are, and returns false to read no more.
  */
-export function readInto(socket: net.Socket, buffer: Buffer, onRead: (length: number) => boolean): boolean {
+export function readInto(
+  socket: net.Socket,
+  buffers: () => Buffer,
+  onRead: (length: number) => boolean,
+): boolean {
   const isFresh = socket.readableFlowing === null && socket.readableLength === 0;
   if (!isFresh) return false;
   const fields = socket as unknown as Record<symbol, unknown> & {
@@ -67,7 +81,9 @@ export function readInto(socket: net.Socket, buffer: Buffer, onRead: (length: nu
   };
   const keys = (readKeys ??= findReadKeys(socket));
   if (keys === null || typeof fields._handle?.useUserBuffer !== "function") return false;
+  const buffer = buffers();
   fields[keys.buffer] = buffer;
+  fields[keys.generator] = buffers;
   fields[keys.callback] = onRead;
   fields._handle.useUserBuffer(buffer);
   return true;
@@ -75,14 +91,17 @@ export function readInto(socket: net.Socket, buffer: Buffer, onRead: (length: nu
 
 interface ReadKeys {
   readonly buffer: symbol;
+  readonly generator: symbol;
   readonly callback: symbol;
 }
 
 function findReadKeys(socket: net.Socket): ReadKeys | null {
   const symbols = Object.getOwnPropertySymbols(socket);
   const buffer = symbols.find(({ description }) => description === "kBuffer");
+  const generator = symbols.find(({ description }) => description === "kBufferGen");
   const callback = symbols.find(({ description }) => description === "kBufferCb");
-  return buffer === undefined || callback === undefined ? null : { buffer, callback };
+  if (buffer === undefined || generator === undefined || callback === undefined) return null;
+  return { buffer, generator, callback };
 }
 
 let readKeys: ReadKeys | null | undefined;

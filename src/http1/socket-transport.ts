@@ -3,6 +3,7 @@ import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Address, addressText } from "./address.ts";
 import { beginRead, endRead } from "./read-clock.ts";
+import { READ_SIZE } from "./read-size.ts";
 import { readInto } from "./socket-handle.ts";
 import { handleWriter, type SocketWriter, StreamWriter } from "./socket-writer.ts";
 import { type TlsClient, tlsFailure } from "./tls-client.ts";
@@ -26,7 +27,7 @@ export function acceptTransport(socket: net.Socket, handler: TransportHandler): 
   socket.allowHalfOpen = true;
   socket.setNoDelay(true);
   const transport = new SocketTransport(handler, socket);
-  if (!readInto(socket, SHARED_BUFFER, (length) => transport.takeBytes(sharedBytes(length)))) {
+  if (!readInto(socket, READ_SIZE.buffers(), (length) => transport.takeBytes(sharedBytes(length)))) {
     socket.on("data", (bytes: Buffer) => transport.takeBytes(bytes));
   }
   return transport;
@@ -42,7 +43,7 @@ export function connectTransport(
   onConnect: (transport: Transport) => void,
 ): Transport {
   const onread = {
-    buffer: SHARED_BUFFER,
+    buffer: READ_SIZE.buffers(),
     callback: (length: number): boolean => transport.takeBytes(sharedBytes(length)),
   };
   const socket = open(options, onread);
@@ -157,6 +158,8 @@ class SocketTransport implements Transport {
 
   reset(): void {
     this.#isDestroyed = true;
+    // Its FIN is on the way: a reset would fail, and Node would never close the socket nor say so.
+    if (this.#isEnding && !this.#socket.writableFinished) return void this.#socket.destroy();
     try {
       this.#socket.resetAndDestroy();
     } catch {
@@ -216,13 +219,11 @@ function timeoutError(options: ConnectOptions): Error {
   return Object.assign(error, { code: "ETIMEDOUT" });
 }
 
-/** All sockets read into this one: a read is handled before the next one can happen. */
-const SHARED_BUFFER: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
-/** Its first bytes, by their number: most reads are short, and of few lengths. */
+/** First bytes of what was read, by their number: most reads are short, and of few lengths. */
 const SHORT_READS: Buffer[] = [];
 const SHORT_BYTES_MAX = 2_048;
 
 function sharedBytes(length: number): Buffer {
-  if (length > SHORT_BYTES_MAX) return SHARED_BUFFER.subarray(0, length);
-  return (SHORT_READS[length] ??= SHARED_BUFFER.subarray(0, length));
+  if (length > SHORT_BYTES_MAX) return READ_SIZE.whole.subarray(0, length);
+  return (SHORT_READS[length] ??= READ_SIZE.whole.subarray(0, length));
 }

@@ -1,6 +1,7 @@
 // Hot path: a write is one call of the handle; nothing is made where the kernel takes all of it at once.
 import type net from "node:net";
 import { getSystemErrorName } from "node:util";
+import { READ_SIZE } from "./read-size.ts";
 import {
   handleOf,
   type StreamHandle,
@@ -65,6 +66,8 @@ class HandleWriter implements SocketWriter {
   /** What is held: each piece with its encoding. */
   #corked: unknown[] | null = null;
   #isAwaited = false;
+  /** Bytes that wait, as far as {@link READ_SIZE} knows of them. */
+  #heldBytes = 0;
 
   constructor(
     socket: net.Socket,
@@ -107,22 +110,35 @@ class HandleWriter implements SocketWriter {
   }
 
   #written(status: number, data: unknown): boolean {
-    if (status < 0) this.#fail(status);
-    else if (this.#handle.writeQueueSize > 0) return this.#wait(data);
+    if (status < 0) {
+      spare = null;
+      this.#fail(status);
+    } else if (spare!.getAsyncId() >= 0) return this.#wait(data);
     return !this.#isAwaited;
   }
 
-  /** The kernel takes no more for now: the request that was handed over tells when all has left. */
+  /**
+   * The kernel takes no more for now: the request that was handed over tells when all has left. More would
+   * pile up here, for thousands of peers that do not read, while the kernel has enough to send.
+   */
   #wait(data: unknown): boolean {
     const request = spare!;
     spare = null;
-    request.held = data;
+    // What is left of a text is copied.
+    request.held = typeof data === "string" ? null : data;
     request.oncomplete = (status) => this.#completed(status);
-    if (this.#handle.writeQueueSize >= WAITING_BYTES_MAX) this.#isAwaited = true;
-    return !this.#isAwaited;
+    this.#hold(this.#handle.writeQueueSize);
+    this.#isAwaited = true;
+    return false;
+  }
+
+  #hold(bytes: number): void {
+    READ_SIZE.heldBytes += bytes - this.#heldBytes;
+    this.#heldBytes = bytes;
   }
 
   #completed(status: number): void {
+    this.#hold(status < 0 ? 0 : this.bufferedBytes);
     if (status < 0) return this.#fail(status);
     if (!this.#isAwaited || this.bufferedBytes > 0) return;
     this.#isAwaited = false;
@@ -141,5 +157,3 @@ class HandleWriter implements SocketWriter {
 /** Used again until it is needed for a write that takes its time. */
 let spare: WriteRequest | null = null;
 let maker: WriteRequestMaker | undefined;
-/** As a socket's own mark. */
-const WAITING_BYTES_MAX = 64 * 1024;

@@ -165,8 +165,10 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     record.firstByteMs = this.#context.clock.nowMs() - record.beganMs;
     this.#outcome = outcomeOf(head.status);
     this.#retryAfterMs = 0;
-    if (this.#outcome !== "ok") {
-      this.#retryAfterMs = retryAfterMs(head.value(FIELD.retryAfter), Date.now());
+    if (head.status >= 400) {
+      if (this.#outcome !== "ok") {
+        this.#retryAfterMs = retryAfterMs(head.value(FIELD.retryAfter), Date.now());
+      }
       if (this.#retries("status", head.status, false)) return;
     }
     record.status = head.status;

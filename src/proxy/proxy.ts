@@ -7,6 +7,7 @@ import { acceptTransport } from "../http1/socket-transport.ts";
 import type { Plan, ProxyContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import { Listener, type ListenerOwner, type ListenerSpec } from "./listener.ts";
+import { MemoryWatch } from "./memory-watch.ts";
 import { Peer, type TrustRules } from "./peer.ts";
 import { type Introduction, Prefaces } from "./preface.ts";
 
@@ -19,6 +20,7 @@ export class Proxy implements ListenerOwner {
   #settings: ProxySettings;
   readonly #listeners: Map<string, Listener> = new Map();
   readonly #prefaces: Prefaces;
+  readonly #memory: MemoryWatch = new MemoryWatch();
   readonly #exchanges: Map<ServerConnection, Exchange> = new Map();
   #handshakes = 0;
   #isDraining = false;
@@ -120,7 +122,7 @@ export class Proxy implements ListenerOwner {
   }
 
   get isFull(): boolean {
-    return this.connections >= this.#settings.connectionsMax;
+    return this.connections >= this.#settings.connectionsMax || this.#memory.isShort;
   }
 
   awaitPreface(socket: net.Socket, onReady: (introduction: Introduction) => void): void {

@@ -1,5 +1,6 @@
 // Hot path: what one read of the upstream brings goes to the client in one write, usually as one string.
 import type { ServerConnection } from "../http1/server.ts";
+import { CopyRoom } from "./copy-room.ts";
 import { latin1 } from "../http1/latin1.ts";
 import { chunkHead, LAST_CHUNK } from "../http1/writer.ts";
 
@@ -49,9 +50,7 @@ export class Relay {
       return;
     }
     if (isChunked) this.#pending += chunkHead(length);
-    // The upstream's buffer is reused by the next read: these bytes must be their own.
-    this.#writeBytes(Buffer.from(bytes.subarray(start, end)));
-    if (isChunked) this.#pending = "\r\n";
+    this.#writeBytes(bytes, start, end, isChunked ? "\r\n" : "");
   }
 
   /** The end of one read; false when the client does not keep up and the upstream must pause. */
@@ -86,19 +85,22 @@ export class Relay {
     else this.#connection.abort();
   }
 
-  #writeBytes(bytes: Buffer): void {
-    const text = this.#pending;
+  /** The upstream's buffer is reused by the next read: what has to wait must be in memory of its own. */
+  #writeBytes(bytes: Buffer, start: number, end: number, after: string): void {
+    const before = this.#pending;
     this.#pending = "";
-    if (text === "") {
-      this.#isRoomLeft = this.#connection.write(bytes);
-      return;
-    }
-    this.#connection.transport.cork();
-    this.#connection.write(text);
-    this.#isRoomLeft = this.#connection.write(bytes);
-    this.#connection.transport.uncork();
+    const at = before.length;
+    const length = at + end - start + after.length;
+    const copy = COPIES.take(length);
+    copy.write(before, 0, "latin1");
+    bytes.copy(copy, at, start, end);
+    if (after !== "") copy.write(after, length - after.length, "latin1");
+    this.#isRoomLeft = this.#connection.write(copy.subarray(0, length));
+    if (this.#connection.transport.bufferedBytes > 0) COPIES.giveAway();
   }
 }
 
+/** One write at a time is made in a thread. */
+const COPIES = new CopyRoom();
 /** Up to here bytes are cheaper as a string that joins others in one write. */
 const STRING_BYTES_MAX = 16 * 1024;

@@ -123,6 +123,22 @@ describe("retries", () => {
     assert.ok(deliveries <= 200 + 0.2 * 200, `${deliveries} deliveries of 200 requests`);
   });
 
+  it("every status that is listed is repeated, also those that say nothing against the backend", async (t) => {
+    for (const status of [404, 429, 500, 501, 505]) {
+      const handler = (it: BackendRequest): void => it.respond(it.backend.name === "b" ? 200 : status);
+      const retry = { on: [status] };
+      const { evener, backends } = await setUp(t, { count: 2, handler, pool: { retry } });
+      const answers = await Promise.all([request(evener.port, "/1"), request(evener.port, "/2")]);
+      assert.deepEqual(
+        answers.map((answer) => answer.status),
+        [200, 200],
+        `${status} was not repeated`,
+      );
+      assert.ok(backends[0]!.requests.length > 0);
+      await evener.idle();
+    }
+  });
+
   it("a backend that does not begin to answer gives 504, repeated only where that is listed", async (t) => {
     const handler = (it: BackendRequest): void => {
       if (it.backend.name === "b") it.respond(200, "b");

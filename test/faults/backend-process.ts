@@ -51,7 +51,7 @@ export class BackendProcess {
     if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, "exit");
     child.kill("SIGKILL");
-    await gone;
+    await within(gone, `the end of backend ${this.name}`);
   }
 }
 

@@ -68,6 +68,7 @@ export class EvenerProcess {
     await until(
       () => isUp() || child.exitCode !== null,
       () => `Evener to start: ${lines.join("\n")}`,
+      START_MS_MAX,
     );
     if (!isUp()) throw new Error(`Evener did not start: ${lines.join("\n")}`);
     return new EvenerProcess(child, lines, file);
@@ -176,7 +177,7 @@ export class EvenerProcess {
     if (this.ended !== null) return;
     const gone = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
-    await gone;
+    await within(gone, "Evener's end by SIGKILL");
   }
 
   #get(path: string): Promise<{ body: string }> {
@@ -186,6 +187,9 @@ export class EvenerProcess {
 
 /** A configuration as an object; what it leaves out is set so that rows do not meet. */
 export type Config = Readonly<Record<string, unknown>>;
+
+/** With several threads, on a machine that is busy with other tests. */
+const START_MS_MAX = 30_000;
 
 const PROGRAM = fileURLToPath(new URL("../../bin/evener.js", import.meta.url));
 

@@ -3,16 +3,20 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { note, noted, table } from "./results.ts";
 import type { Row } from "./row.ts";
 import { ROWS } from "./rows/index.ts";
 import { type Figures, type Length, runRow } from "./trial.ts";
 
 const USAGE = `usage: npm run faults -- [--smoke] [--row NAME]... [--runs N] [--seed N]
+       [--only-missing] [--table]
 
   --smoke      each row once, for a few seconds
   --row NAME   only that row, such as 7 or slowloris; may be repeated
   --runs N     so many runs of each row (default: 20, and 3 of those that take more than a minute)
   --seed N     the first run's seed; each further run counts one up
+  --only-missing   runs at full length that tmp/faults.jsonl does not have yet: every run is noted there
+  --table      no runs: what was noted, as a table in Markdown
 
 Rows:
 ${ROWS.map(({ name, title }) => `  ${name.padEnd(11)}${title}`).join("\n")}
@@ -24,6 +28,7 @@ interface Plan {
   readonly runs: number | null;
   readonly seed: number;
   readonly length: Length;
+  readonly onlyMissing: boolean;
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -31,6 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
   if (typeof plan === "string") {
     process.stderr.write(`faults: ${plan}\n\n${USAGE}`);
     return 2;
+  }
+  if (plan === null) {
+    process.stdout.write(table(ROWS));
+    return 0;
   }
   if (process.env.EVENER_FAULTS_NAMESPACE !== undefined) {
     prepareNamespace();
@@ -44,7 +53,8 @@ async function main(args: readonly string[]): Promise<number> {
   return inNamespace(args);
 }
 
-function read(args: readonly string[]): Plan | string {
+/** Null: the table is asked for; a text says what is wrong. */
+function read(args: readonly string[]): Plan | string | null {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -53,8 +63,11 @@ function read(args: readonly string[]): Plan | string {
         row: { type: "string", multiple: true, default: [] },
         runs: { type: "string" },
         seed: { type: "string" },
+        "only-missing": { type: "boolean", default: false },
+        table: { type: "boolean", default: false },
       },
     });
+    if (values.table) return null;
     const unknown = values.row.find((name) => !ROWS.some((row) => row.name === name));
     if (unknown !== undefined) return `there is no row "${unknown}"`;
     const number = (text: string | undefined, otherwise: number | null): number | null =>
@@ -63,7 +76,8 @@ function read(args: readonly string[]): Plan | string {
     const seed = number(values.seed, 1 + Math.floor(Math.random() * 1e8));
     if (Number.isNaN(runs) || Number.isNaN(seed)) return "--runs and --seed take a whole number from 1";
     const rows = ROWS.filter(({ name }) => values.row.length === 0 || values.row.includes(name));
-    return { rows, runs, seed: seed!, length: values.smoke ? "short" : "full" };
+    const length = values.smoke ? "short" : "full";
+    return { rows, runs, seed: seed!, length, onlyMissing: values["only-missing"] };
   } catch (error) {
     return (error as Error).message;
   }
@@ -134,11 +148,13 @@ function prepareNamespace(): void {
   writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "10000 65000");
 }
 
-async function runAll({ rows, runs, seed, length }: Plan): Promise<number> {
+async function runAll({ rows, runs, seed, length, onlyMissing }: Plan): Promise<number> {
   process.stdout.write("row         runs  failed  seconds  seeds                  figures of the last run\n");
   let failures = 0;
   for (const row of rows) {
-    const count = runs ?? (row.isLong === true ? RUNS_LONG : RUNS);
+    const done = onlyMissing ? noted().filter((it) => it.row === row.name).length : 0;
+    const count = (runs ?? (row.isLong === true ? RUNS_LONG : RUNS)) - done;
+    if (count <= 0) continue;
     const result = await runOften(row, length, seed, count);
     failures += result.failed.length;
     const figures = Object.entries(result.figures).map(([name, value]) => `${name}: ${value}`);
@@ -164,11 +180,16 @@ async function runOften(row: Row, length: Length, seed: number, count: number): 
   let figures: Figures = {};
   const fromMs = performance.now();
   for (let run = 0; run < count; run++) {
+    const beganMs = performance.now();
+    let failure: string | null = null;
     try {
       figures = await runRow(row, length, seed + run);
     } catch (error) {
-      failed.push((error as Error).message);
+      failure = (error as Error).message;
+      failed.push(failure);
     }
+    const seconds = (performance.now() - beganMs) / 1000;
+    if (length === "full") note({ row: row.name, seed: seed + run, seconds, failure, figures });
   }
   return { failed, seconds: (performance.now() - fromMs) / 1000, figures };
 }

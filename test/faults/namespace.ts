@@ -1,6 +1,6 @@
 // What only the suite's own namespaces may have: packets that vanish, small disks, limits of memory.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Packets to that port vanish until the returned function is called. */
@@ -44,21 +44,33 @@ export function mountTmpfs(
   return folder;
 }
 
-/** Puts a process under a memory limit until the returned function is called; version 1 or 2 of cgroups. */
-export function limitMemory(pid: number, bytes: number): () => void {
+/** A limit of memory. */
+export interface MemoryLimit {
+  /** The command line that runs the rest of it below the limit, from its first byte on: as in a container. */
+  readonly under: readonly string[];
+  /** What the kernel counts against it, its own side of sockets included where it does that. */
+  readonly usedBytes: () => number;
+}
+
+/** A memory limit for one process, gone with the trial; version 1 or 2 of cgroups. */
+export function limitMemory(trial: { afterAll(undo: () => void): void }, bytes: number): MemoryLimit {
   assertOwn();
   const isFirst = existsSync("/sys/fs/cgroup/memory");
   const folder = `/sys/fs/cgroup/${isFirst ? "memory/" : ""}evener-faults-${process.pid}-${++tables}`;
   mkdirSync(folder);
   writeFileSync(`${folder}/${isFirst ? "memory.limit_in_bytes" : "memory.max"}`, String(bytes));
-  writeFileSync(`${folder}/cgroup.procs`, String(pid));
   // A group can be removed when its processes are gone.
-  return () => {
+  trial.afterAll(() => {
     try {
       rmdirSync(folder);
     } catch {
       process.stderr.write(`faults: ${folder} is left over\n`);
     }
+  });
+  const usage = `${folder}/${isFirst ? "memory.usage_in_bytes" : "memory.current"}`;
+  return {
+    under: ["sh", "-c", `echo $$ > ${folder}/cgroup.procs; exec "$@"`, "sh"],
+    usedBytes: () => Number(readFileSync(usage, "utf8")),
   };
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../../src/core/kit/random.ts";
-import { WAIT_MS_MAX } from "../fixtures/until.ts";
+import { WAIT_MS_MAX, within } from "../fixtures/until.ts";
 import { BackendProcess } from "./backend-process.ts";
 import { type Config, EvenerProcess } from "./evener-process.ts";
 import { describe, type Entry, type Kind, Ledger } from "./ledger.ts";
@@ -93,7 +93,8 @@ export class Trial {
   config(backends: readonly { id: string }[], pool: Config = {}, rest: Config = {}): Config {
     const urls = backends.map(({ id }) => `http://${id}`);
     const health = { path: "/health", interval: "2s", timeout: "1s", down_interval: "1s" };
-    const quick = { ...health, interval: "200ms", down_interval: "100ms" };
+    // A busy machine is late with its answers to probes, too.
+    const quick = { ...health, interval: "200ms", timeout: "5s", down_interval: "100ms" };
     const pace = this.pick<Config>(
       { health: quick, slow_start: "1s", outlier: { ejection: "500ms" } },
       { health },
@@ -132,9 +133,9 @@ export class Trial {
   }
 
   /** Waits until Evener gives work to the backend (again). That needs real work: a load must run. */
-  untilWell({ id }: { id: string }): Promise<void> {
+  untilWell({ id }: { id: string }, waitMs: number = WAIT_MS_MAX): Promise<void> {
     const isWell = async (): Promise<boolean> => WELL.has((await this.evener.backend(id)).state);
-    return this.until(isWell, `backend ${id} back`);
+    return this.until(isWell, `backend ${id} back`, waitMs);
   }
 
   /** Waits until Evener has taken the backend out. */
@@ -204,8 +205,8 @@ export class Trial {
 export async function runRow(row: Row, length: Length, seed: number): Promise<Figures> {
   const trial = new Trial(length, seed);
   try {
-    await row.run(trial);
-    await trial.judge();
+    const done = row.run(trial).then(() => trial.judge());
+    await within(done, `row ${row.name} to end`, trial.pick(SHORT_MS_MAX, FULL_MS_MAX));
     return trial.figures;
   } catch (error) {
     const figures = JSON.stringify(trial.figures);
@@ -241,4 +242,7 @@ async function untilTrue(
 }
 
 const SHOWN_MAX = 8;
+/** Of a row: every wait in it has a bound of its own, this is for what is forgotten. */
+const SHORT_MS_MAX = 60_000;
+const FULL_MS_MAX = 1_200_000;
 const WELL: ReadonlySet<string> = new Set(["up", "slow"]);

@@ -5,6 +5,8 @@
 import { once } from "node:events";
 import net from "node:net";
 import { Random } from "../../src/core/kit/random.ts";
+import { resetSocket } from "../fixtures/reset.ts";
+import { within } from "../fixtures/until.ts";
 
 /** How a backend misbehaves; may be changed at any time and holds for requests from then on. */
 export interface Traits {
@@ -64,7 +66,7 @@ export class WorkBackend {
   async listen(port = 0, host = "127.0.0.1"): Promise<void> {
     this.#host = host;
     this.#server.listen({ host, port, backlog: 1024 });
-    await once(this.#server, "listening");
+    await within(once(this.#server, "listening"), `backend ${this.name} to listen`);
     this.port = (this.#server.address() as net.AddressInfo).port;
   }
 
@@ -73,8 +75,8 @@ export class WorkBackend {
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
     this.#server.close();
-    for (const socket of this.sockets) socket.resetAndDestroy();
-    await closed;
+    for (const socket of this.sockets) resetSocket(socket);
+    await within(closed, `the end of backend ${this.name}`);
   }
 
   /** Comes back on the same port. */
@@ -96,7 +98,7 @@ export class WorkBackend {
     return net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
       this.accepted++;
       if (this.traits.resets === "accept" && this.random.float() < this.traits.resetShare) {
-        socket.resetAndDestroy();
+        resetSocket(socket);
         return;
       }
       this.sockets.add(socket);
@@ -154,7 +156,7 @@ class WorkConnection {
     this.#backend.delivered(job.id);
     const { resets, resetShare } = this.#backend.traits;
     if (resets === "head" && this.#backend.random.float() < resetShare) {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
       return;
     }
     this.#readBody(rest);
@@ -187,7 +189,7 @@ class WorkConnection {
     const keep = traits.keepSeconds > 0 ? `keep-alive: timeout=${traits.keepSeconds}\r\n` : "";
     const head = `HTTP/1.1 ${status} X\r\ncontent-length: ${body.length}\r\n${keep}\r\n`;
     if (traits.resets === "answer" && random.float() < traits.resetShare) {
-      this.#socket.write(head + body.slice(0, 2), () => this.#socket.resetAndDestroy());
+      this.#socket.write(head + body.slice(0, 2), () => resetSocket(this.#socket));
       return;
     }
     this.#end();
@@ -208,7 +210,7 @@ class WorkConnection {
   #nextEvent(job: Job, sent: number): void {
     const { traits, random } = this.#backend;
     if (traits.resets === "answer" && sent > 0 && random.float() < traits.resetShare) {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
       return;
     }
     if (sent === job.n) {

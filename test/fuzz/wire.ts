@@ -69,12 +69,18 @@ interface Asked {
 function askedIn(sent: string): Asked {
   const { messages, begun } = readStream(sent, { isResponse: false, method: "" }, DEFAULT_LIMITS, []);
   // What is behind a request that may switch protocols is held, and may never be read as one.
-  const upgrade = messages.findIndex(({ fields }) => fields.some(([name]) => /^upgrade$/i.test(name)));
+  const upgrade = messages.findIndex(offersProtocol);
   const lines = [...messages.map(({ startLine }) => startLine), begun ?? ""];
   return {
     methods: lines.map((line) => line.split(" ", 1)[0]!),
     whole: upgrade < 0 ? messages.length : upgrade + 1,
   };
+}
+
+function offersProtocol({ fields }: Message): boolean {
+  const has = (name: RegExp, value: RegExp): boolean =>
+    fields.some((field) => name.test(field[0]) && value.test(field[1]));
+  return has(/^upgrade$/i, /./) && has(/^connection$/i, /(?:^|[\s,])upgrade(?:$|[\s,])/i);
 }
 
 function collect(

@@ -1,3 +1,4 @@
+import { resetSocket } from "../../fixtures/reset.ts";
 import { visit, type Visitor } from "../crowd.ts";
 import type { Row } from "../row.ts";
 import type { Trial } from "../trial.ts";
@@ -60,7 +61,7 @@ async function acceptRate(trial: Trial, count: number): Promise<number> {
 
 /** FIN or RST. */
 function leave({ socket }: Visitor, index: number): void {
-  if (index % 3 === 0) socket.resetAndDestroy();
+  if (index % 3 === 0) resetSocket(socket);
   else socket.destroy();
 }
 

@@ -1,4 +1,5 @@
 import net from "node:net";
+import { within } from "../../fixtures/until.ts";
 import { visit } from "../crowd.ts";
 import type { Row } from "../row.ts";
 import type { Trial } from "../trial.ts";
@@ -41,8 +42,21 @@ async function send(socket: net.Socket, bytes: number): Promise<void> {
   while (left > 0 && !socket.destroyed) {
     const piece = PIECE.subarray(0, Math.min(left, PIECE.length));
     left -= piece.length;
-    if (!socket.write(piece)) await new Promise<void>((resolve) => socket.once("drain", resolve));
+    if (!socket.write(piece)) await within(takenOrClosed(socket), `room for the last ${left} bytes`);
   }
+}
+
+/** Whichever is first. */
+function takenOrClosed(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      resolve();
+    };
+    socket.on("drain", done);
+    socket.on("close", done);
+  });
 }
 
 /** The most memory that Evener has while that goes on. */

@@ -21,6 +21,7 @@ import { retryStorm } from "./retry-storm.ts";
 import { slowClients } from "./slow-clients.ts";
 import { slowReaders } from "./slow-readers.ts";
 import { slow } from "./slow.ts";
+import { threadDeath } from "./thread-death.ts";
 import { zoneLoss } from "./zone-loss.ts";
 
 /** Backends die, whole or in part. */
@@ -42,12 +43,17 @@ export const CLIENTS: readonly Row[] = [clientLeaves, slowReaders, slowClients, 
 export const TROUBLES: readonly Row[] = [slow, erring, retryStorm, liar];
 
 /** What operators do, and what their machines lack. */
-export const OPERATIONS: readonly Row[] = [reloads, badFiles, drain, descriptors, diskFull, overload];
+export const OPERATIONS: readonly Row[] = [
+  reloads,
+  badFiles,
+  threadDeath,
+  drain,
+  descriptors,
+  diskFull,
+  overload,
+];
 
-/**
- * Every row, in the order of the matrix. Row 12, a data thread that dies, comes with data threads: it belongs
- * to `OPERATIONS`.
- */
+/** Every row, in the order of the matrix. */
 export const ROWS: readonly Row[] = [...DEATHS, ...TROUBLES, ...CLIENTS, ...OPERATIONS].toSorted(
   (a, b) => (Number(a.name) || Infinity) - (Number(b.name) || Infinity),
 );

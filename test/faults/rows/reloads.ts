@@ -19,7 +19,8 @@ export const reloads: Row = {
     const pushes = trial.pick(60, 1_000);
     const paceMs = trial.pick(50, 60);
     const crowdSize = trial.pick(60, 1_000);
-    const addressOf = (i: number): string => `127.1.${1 + (i >> 8)}.${1 + (i & 255)}:${crowd.port}`;
+    const addressOf = (i: number): string =>
+      `127.1.${1 + Math.floor(i / 250)}.${1 + (i % 250)}:${crowd.port}`;
     const present = new Set<number>();
     const change = (): void => {
       // Each one joins once and leaves once, in random order: half of the crowd is there in the middle.

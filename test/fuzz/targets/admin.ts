@@ -82,7 +82,10 @@ async function check(input: string): Promise<string> {
 }
 
 function showsToken(input: string): boolean {
-  return input.replaceAll(LONGER_TOKEN, "").includes(TOKEN) || input.includes(BASIC);
+  if (input.replaceAll(LONGER_TOKEN, "").includes(TOKEN)) return true;
+  // As a password, whoever the user is.
+  const words = input.match(/[A-Za-z0-9+/]{8,}={0,2}/g) ?? [];
+  return words.some((word) => Buffer.from(word, "base64").toString("latin1").endsWith(TOKEN));
 }
 
 /** As if nothing had been asked yet. */

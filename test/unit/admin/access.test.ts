@@ -30,6 +30,7 @@ describe("with a token", () => {
     ["another scheme", `Digest ${TOKEN}`, 401],
     ["the token as user", basic(`${TOKEN}:`), 401],
     ["a basic pair without a colon", basic(TOKEN), 401],
+    ["a basic pair with what is no base64 in it", basic(`a:${TOKEN}`).replace(/.$/, '"$&'), 401],
     ["two tokens", `Bearer ${TOKEN} ${TOKEN}`, 401],
   ];
   for (const [what, authorization, status] of cases) {

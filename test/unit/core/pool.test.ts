@@ -346,6 +346,28 @@ test("an agent's share scales the weight; its drain is a drain", () => {
   assert.equal(events.filter(({ kind }) => kind === "agent").length, 2);
 });
 
+test("an endpoint that is taken back, by an operator or its agent, begins by a ramp", () => {
+  const options = { ...BARE_POOL_OPTIONS, slowStartMs: 10_000 };
+  const { pool, ledger, clock } = makeFleet("random", 1, { specs: equals(2), options });
+  const { slot } = pool.members.get("b0")!;
+  for (const drain of [
+    (wish: "drain" | "ready"): unknown => pool.wish("b0", wish),
+    (wish: "drain" | "ready"): unknown => pool.agentSaid("b0", wish, 1),
+  ]) {
+    assert.equal(ledger.weight[slot], 1);
+    drain("drain");
+    clock.advance(60_000);
+    drain("ready");
+    assert.equal(ledger.weight[slot], 0.1);
+    drain("ready");
+    clock.advance(5_000);
+    pool.tend();
+    assert.equal(ledger.weight[slot], 0.5);
+    clock.advance(5_000);
+    pool.tend();
+  }
+});
+
 test("a wish for nobody is told; the same wish twice is one event", () => {
   const { pool, events } = makeFleet("random", 1, { specs: equals(2) });
   assert.equal(pool.wish("nobody", "drain"), false);
@@ -357,7 +379,15 @@ test("a wish for nobody is told; the same wish twice is one event", () => {
 test("two endpoints of one name, or more than there are slots, are refused", () => {
   const { pool } = makeFleet("random", 1, { slotsMax: 2 });
   assert.throws(() => pool.update([...equals(1), ...equals(1)]), RangeError);
-  assert.throws(() => pool.update(equals(3)), /more than 2 endpoints/);
+  pool.update(equals(2));
+  const before = pool.members.list;
+  const other = endpointSpec("other:1", { id: "other" });
+  assert.throws(() => pool.update([...equals(2), other]), /more than 2 endpoints/);
+  assert.throws(() => pool.update([other, ...equals(2)].toReversed()), /more than 2 endpoints/);
+  assert.deepEqual(pool.members.list, before, "what is refused changes nothing");
+  assert.equal(send(pool).isOpen, true);
+  pool.update([other, equals(1)[0]!]);
+  assert.equal(pool.members.list.length, 2);
 });
 
 test("a piece of work visits a bounded number of endpoints", () => {

@@ -169,6 +169,40 @@ describe("transports over sockets", () => {
     }
   });
 
+  test("what the kernel does not take at once asks for a drain, however little it is", async () => {
+    const { client, server, clientSaw, serverSaw } = await connectPair();
+    client.pause();
+    const piece = "a".repeat(4096);
+    let sent = 0;
+    let isRoomLeft = true;
+    for (; isRoomLeft && sent < 64 * 2 ** 20; sent += piece.length) isRoomLeft = server.write(piece);
+    assert.ok(server.bufferedBytes > 0 && server.bufferedBytes <= piece.length, `${server.bufferedBytes}`);
+    assert.equal(server.write("more"), false);
+    assert.ok(!serverSaw.events.includes("drain"));
+    client.resume();
+    await serverSaw.seen("drain");
+    assert.equal(server.bufferedBytes, 0);
+    assert.equal(server.write("end"), true);
+    server.end();
+    await clientSaw.seen("end");
+    assert.equal(clientSaw.byteCount, sent + "moreend".length);
+    assert.deepEqual(serverSaw.events, ["drain"]);
+    client.destroy();
+    await serverSaw.seen("close");
+  });
+
+  test("a reset right after the end closes, too", async () => {
+    for (const side of ["client", "server"] as const) {
+      const pair = await connectPair();
+      const other = side === "client" ? "server" : "client";
+      pair[side].end();
+      pair[side].reset();
+      await pair[side === "client" ? "clientSaw" : "serverSaw"].seen("close");
+      pair[other].destroy();
+      await pair[other === "client" ? "clientSaw" : "serverSaw"].seen("close");
+    }
+  });
+
   test("what waits for a slow reader stays what it was, in its order, texts and bytes alike", async () => {
     const { client, server, clientSaw } = await connectPair();
     client.pause();

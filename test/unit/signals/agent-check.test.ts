@@ -60,7 +60,7 @@ test("an agent drains, weighs and limits its backend, and reports what the resou
     await until(() => pool.ledger.state[endpoint.slot] === STATE.draining, "draining");
     line = "ready 100%\n";
     await until(() => pool.ledger.state[endpoint.slot] === STATE.available, "ready again");
-    assert.equal(pool.ledger.weight[endpoint.slot], 1);
+    assert.ok(pool.ledger.weight[endpoint.slot]! < 1, "it begins by a ramp");
   } finally {
     checker.stop();
     agent.close();
