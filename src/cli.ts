@@ -1,8 +1,5 @@
 import { Command, CommanderError } from "commander";
-import { check } from "./commands/check.ts";
-import { demo } from "./commands/demo.ts";
-import { schema } from "./commands/schema.ts";
-import { serve } from "./commands/serve.ts";
+import type { CheckOptions } from "./commands/check.ts";
 import { ConfigError } from "./config/problem.ts";
 import { ERRORS, EvenerError } from "./errors.ts";
 import { VERSION } from "./version.ts";
@@ -20,7 +17,7 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** The table of commands. */
+/** The table of commands; each is loaded when it is used, as what it needs takes memory. */
 function table(): Command {
   const evener = new Command("evener")
     .description("A load balancer for AI systems.")
@@ -38,12 +35,16 @@ function table(): Command {
     .option("--load", "demo with steady traffic: round robin first, then Evener", false)
     .description("run the balancer; the word serve may be left out")
     .addHelpText("after", SIGNALS)
-    .action(serve);
+    .action(async (file: string | undefined, options: { load: boolean }) => {
+      await (await import("./commands/serve.ts")).serve(file, options);
+    });
   evener
     .command("demo")
     .option("--load", "send steady traffic: round robin first, then Evener", false)
     .description("start three small model servers and balance over them")
-    .action(demo);
+    .action(async (options: { load: boolean }) => {
+      await (await import("./commands/demo.ts")).demo(options);
+    });
   evener
     .command("check")
     .argument("[file]", "configuration", "evener.yaml")
@@ -52,8 +53,15 @@ function table(): Command {
     .option("--method <method>", "its method; GET if absent")
     .option("--header <line>", "a header of it, 'name: value'; may be repeated", collect, [])
     .description("validate a configuration, or explain what it does with a request")
-    .action(check);
-  evener.command("schema").description("print the JSON Schema of the configuration").action(schema);
+    .action(async (file: string, options: CheckOptions) => {
+      (await import("./commands/check.ts")).check(file, options);
+    });
+  evener
+    .command("schema")
+    .description("print the JSON Schema of the configuration")
+    .action(async () => {
+      (await import("./commands/schema.ts")).schema();
+    });
   return evener;
 }
 

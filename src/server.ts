@@ -7,7 +7,6 @@ import { adminSource } from "./admin-source.ts";
 import { byAddress, namesOf } from "./config/by-address.ts";
 import type { Config } from "./config/config.ts";
 import { type ConfigDiff, diffConfigs, keepUntilRestart } from "./config/diff.ts";
-import type { Clock } from "./core/kit/clock.ts";
 import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
 import { DnsSource } from "./discovery/dns.ts";
@@ -17,6 +16,7 @@ import { Fleet } from "./fleet.ts";
 import { type Heritage, NO_HERITAGE, Succession } from "./handover/succession.ts";
 import type { Address } from "./http1/address.ts";
 import { Deadlines } from "./http1/deadlines.ts";
+import { readClock } from "./http1/read-clock.ts";
 import { Identity } from "./identity.ts";
 import { Journal } from "./journal.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
@@ -29,7 +29,7 @@ import type { PoolStats } from "./proxy/pool-stats.ts";
 /** A running Evener: the only place that knows every room. */
 export class Server {
   readonly #log: Logger;
-  readonly #clock: Clock = { nowMs: () => performance.now() };
+  readonly #clock = readClock;
   readonly #deadlines: Deadlines = new Deadlines();
   readonly #journal: Journal;
   readonly fleet: Fleet;

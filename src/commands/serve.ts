@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load.ts";
+import { ApartLoader } from "../config/load-apart.ts";
 import { didYouMean } from "../config/suggest.ts";
 import { warningsOf } from "../config/warnings.ts";
 import { EvenerError } from "../errors.ts";
@@ -10,7 +10,6 @@ import { InheritedSockets } from "../handover/inherited.ts";
 import { Predecessor } from "../handover/predecessor.ts";
 import { Systemd } from "../handover/systemd.ts";
 import { Server } from "../server.ts";
-import { findOrDemonstrate } from "./first-minute.ts";
 import { Signals } from "./signals.ts";
 import { untilStopped } from "./until-stopped.ts";
 import { FileWatch } from "./watch-files.ts";
@@ -21,8 +20,10 @@ import { FileWatch } from "./watch-files.ts";
 export async function serve(file: string | undefined, options: { load: boolean }): Promise<void> {
   checkUsage(file, options.load);
   const path = file ?? (existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined);
-  if (path === undefined || options.load)
+  if (path === undefined || options.load) {
+    const { findOrDemonstrate } = await import("./first-minute.ts");
     return findOrDemonstrate({ load: options.load, mayScan: !options.load });
+  }
   const signals = new Signals(["SIGHUP", "SIGUSR1", "SIGUSR2"]);
   const { server, log, isSuccessor } = await start(path);
   const systemd = new Systemd(process.env, (facts, text) => log.warn(facts, text));
@@ -79,7 +80,7 @@ export async function serve(file: string | undefined, options: { load: boolean }
 async function start(path: string): Promise<{ server: Server; log: Logger; isSuccessor: boolean }> {
   const predecessor = await Predecessor.meet();
   try {
-    const config = loadConfig(path);
+    const config = await configs.load(path);
     const log = createLog(config);
     const warn = (facts: object, text: string): void => log.warn(facts, text);
     const sockets = predecessor?.sockets ?? InheritedSockets.fromSystemd(process.env, process.pid, warn);
@@ -116,6 +117,7 @@ function createLog(config: Config): Logger {
   );
 }
 
+const configs = new ApartLoader();
 const DEFAULT_FILE = "evener.yaml";
 
 /** A file that can not be used changes nothing, and says why. */
@@ -126,7 +128,7 @@ async function reload(
   follow: (config: Config) => void,
 ): Promise<void> {
   try {
-    const config = loadConfig(path);
+    const config = await configs.load(path);
     const { text: change, needsRestart: keys } = await server.reload(config);
     log.info({ change }, "configuration reloaded");
     if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");

@@ -15,6 +15,14 @@ export function equalsLatin1(bytes: Uint8Array, start: number, end: number, text
   return true;
 }
 
+/**
+ * The same text in one piece. The engine keeps what was concatenated in parts, and walks over them at every
+ * write: for texts that are kept and written many times.
+ */
+export function inOnePiece(text: string): string {
+  return Buffer.from(text, "utf8").toString("utf8");
+}
+
 /** `Buffer.toString("latin1")` without the choice of the encoding (in Node since 0.x, not in its types). */
 interface Latin1Buffer extends Buffer {
   latin1Slice(start: number, end: number): string;

@@ -2,6 +2,9 @@
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import { type Address, addressText } from "./address.ts";
+import { beginRead, endRead } from "./read-clock.ts";
+import { readInto } from "./socket-handle.ts";
+import { handleWriter, type SocketWriter, StreamWriter } from "./socket-writer.ts";
 import { type TlsClient, tlsFailure } from "./tls-client.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
 
@@ -23,7 +26,9 @@ export function acceptTransport(socket: net.Socket, handler: TransportHandler): 
   socket.allowHalfOpen = true;
   socket.setNoDelay(true);
   const transport = new SocketTransport(handler, socket);
-  socket.on("data", (bytes: Buffer) => transport.takeBytes(bytes));
+  if (!readInto(socket, SHARED_BUFFER, (length) => transport.takeBytes(sharedBytes(length)))) {
+    socket.on("data", (bytes: Buffer) => transport.takeBytes(bytes));
+  }
   return transport;
 }
 
@@ -38,7 +43,7 @@ export function connectTransport(
 ): Transport {
   const onread = {
     buffer: SHARED_BUFFER,
-    callback: (length: number): boolean => transport.takeBytes(SHARED_BUFFER.subarray(0, length)),
+    callback: (length: number): boolean => transport.takeBytes(sharedBytes(length)),
   };
   const socket = open(options, onread);
   const transport = new SocketTransport(handler, socket);
@@ -74,10 +79,14 @@ class SocketTransport implements Transport {
   handler: TransportHandler;
   readonly #socket: net.Socket;
   readonly #isTls: boolean;
+  /** Made anew when a socket is connected. */
+  #writer: SocketWriter;
   #remoteAddress: string;
   #error: Error | null = null;
   #hasEnded = false;
   #isDestroyed = false;
+  /** No more may be written: our FIN is on its way. */
+  #isEnding = false;
   /** The TCP connection stands, the handshake of TLS does not. */
   #isInHandshake = false;
 
@@ -86,9 +95,7 @@ class SocketTransport implements Transport {
     this.#socket = socket;
     this.#isTls = socket instanceof TLSSocket;
     this.#remoteAddress = socket.remoteAddress ?? "";
-    socket.on("drain", () => {
-      if (!this.#isDestroyed) this.handler.onDrain();
-    });
+    this.#writer = handleWriter(socket, this.#onDrain) ?? new StreamWriter(socket, this.#onDrain);
     socket.on("end", () => {
       this.#hasEnded = true;
       // In the handshake the close follows, with its reason.
@@ -114,20 +121,19 @@ class SocketTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#writer.bufferedBytes;
   }
 
   write(data: string | Uint8Array): boolean {
-    if (this.#isDestroyed || !this.#socket.writable) return true;
-    return typeof data === "string" ? this.#socket.write(data, "latin1") : this.#socket.write(data);
+    return this.#isDestroyed || this.#isEnding ? true : this.#writer.write(data);
   }
 
   cork(): void {
-    this.#socket.cork();
+    this.#writer.cork();
   }
 
   uncork(): void {
-    this.#socket.uncork();
+    if (!this.#isDestroyed) this.#writer.uncork();
   }
 
   pause(): void {
@@ -139,7 +145,9 @@ class SocketTransport implements Transport {
   }
 
   end(): void {
-    if (!this.#isDestroyed) this.#socket.end();
+    if (this.#isDestroyed) return;
+    this.#isEnding = true;
+    this.#socket.end();
   }
 
   destroy(): void {
@@ -160,9 +168,18 @@ class SocketTransport implements Transport {
   /** Bytes from the socket; false once nobody wants more of them. */
   takeBytes(bytes: Buffer): boolean {
     if (this.#isDestroyed) return false;
-    this.handler.onData(bytes);
+    beginRead();
+    try {
+      this.handler.onData(bytes);
+    } finally {
+      endRead();
+    }
     return !this.#isDestroyed;
   }
+
+  readonly #onDrain = (): void => {
+    if (!this.#isDestroyed) this.handler.onDrain();
+  };
 
   awaitConnect(options: ConnectOptions, onConnect: (transport: Transport) => void): void {
     const socket = this.#socket;
@@ -176,6 +193,7 @@ class SocketTransport implements Transport {
       socket.setTimeout(0, onTimeout);
       if (this.#isDestroyed) return;
       this.#remoteAddress = socket.remoteAddress ?? "";
+      this.#writer = handleWriter(socket, this.#onDrain) ?? this.#writer;
       onConnect(this);
     };
     if (timeoutMs !== undefined) socket.setTimeout(timeoutMs, onTimeout);
@@ -198,5 +216,13 @@ function timeoutError(options: ConnectOptions): Error {
   return Object.assign(error, { code: "ETIMEDOUT" });
 }
 
-/** All upstream sockets read into this one: a read is handled before the next one can happen. */
+/** All sockets read into this one: a read is handled before the next one can happen. */
 const SHARED_BUFFER: Buffer = Buffer.allocUnsafeSlow(64 * 1024);
+/** Its first bytes, by their number: most reads are short, and of few lengths. */
+const SHORT_READS: Buffer[] = [];
+const SHORT_BYTES_MAX = 2_048;
+
+function sharedBytes(length: number): Buffer {
+  if (length > SHORT_BYTES_MAX) return SHARED_BUFFER.subarray(0, length);
+  return (SHORT_READS[length] ??= SHARED_BUFFER.subarray(0, length));
+}

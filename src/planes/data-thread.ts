@@ -20,6 +20,7 @@ import { WaitBoard } from "../core/sharing/wait-board.ts";
 import { EvenerError } from "../errors.ts";
 import { TicketKeys } from "../proxy/ticket-keys.ts";
 import { Deadlines } from "../http1/deadlines.ts";
+import { readClock } from "../http1/read-clock.ts";
 import { DataPlane } from "./data-plane.ts";
 import { deskOptions } from "./desk-options.ts";
 import type { SessionNews } from "./session-tables.ts";
@@ -50,10 +51,12 @@ class DataThread {
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
     const aheadMs = beganAtMs() - setup.clockBeganAtMs;
-    this.#clock = { nowMs: () => performance.now() + aheadMs };
+    this.#clock = { nowMs: () => readClock.nowMs() + aheadMs };
     this.#ledger = Ledger.open(setup.ledger, setup.thread);
     this.#bells = new Doorbells(setup.bells);
-    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread);
+    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread, () =>
+      say({ kind: "urgent" }),
+    );
     this.#plane = new DataPlane(setup.plan.config, {
       clock: this.#clock,
       random: this.#random,

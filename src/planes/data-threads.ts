@@ -192,6 +192,7 @@ export class DataThreads implements Plane {
       {
         died: (thread, reason) => this.#bury(thread, reason),
         learned: (thread, news) => this.#passOn(thread, news),
+        hasNews: () => this.#drainReports(),
         said: (message) => this.guests.pass(message),
         refused: this.#kit.onPrefaceRefused,
         wrote: this.#stdout.write,
@@ -278,10 +279,10 @@ export interface DataThreadsKit {
 
 /** Number of the main thread. */
 const MAIN = 0;
-/** Ejections and lessons are seen by all threads within that. */
-const DRAIN_MS = 5;
+/** How fast work is done is known to all threads within that; failures are read at once. */
+const DRAIN_MS = 20;
 /** About 10 s in which this thread ran and that one said nothing; it should every half second. */
-const SILENT_TICKS_MAX = 2_000;
+const SILENT_TICKS_MAX = 500;
 /** The main thread has more to do than to wait for a lock whose owner it has yet to bury. */
 const MAIN_WAIT_MS_MAX = 20;
 /** Beyond the drain time, for what is cut then. */

@@ -86,6 +86,8 @@ export type ThreadMessage =
   | { readonly kind: "guest"; readonly message: GuestMessage }
   | { readonly kind: "sessions"; readonly news: readonly SessionNews[] }
   | { readonly kind: "figures"; readonly figures: ThreadFigures }
+  /** Its reports should be read now. */
+  | { readonly kind: "urgent" }
   /** Lines for the standard output, which only one thread may write to; answered by {@link Logged}. */
   | { readonly kind: "log"; readonly bytes: Uint8Array };
 

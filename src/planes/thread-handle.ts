@@ -50,7 +50,8 @@ export class ThreadHandle {
     };
     // Its standard output is not ours: Node would make ours non-blocking, and a full pipe would cost lines.
     const name = `evener data ${kit.number}`;
-    this.#worker = new Worker(PROGRAM, { workerData: setup, name, stdout: true });
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB };
+    this.#worker = new Worker(PROGRAM, { workerData: setup, name, stdout: true, resourceLimits });
     this.#worker.stdout.resume();
     this.#worker.on("message", (message: ThreadMessage) => this.#hear(message));
     this.#worker.on("error", (error: Error) => (this.#cause ??= error));
@@ -124,6 +125,8 @@ export class ThreadHandle {
         return;
       case "sessions":
         return this.#owner.learned(this, message.news);
+      case "urgent":
+        return this.#owner.hasNews();
       case "guest":
         return this.#owner.said(message.message);
       case "refused":
@@ -157,6 +160,8 @@ export interface ThreadOwner {
   died(thread: ThreadHandle, reason: string): void;
   /** Of sessions: the other threads are to know it. */
   learned(thread: ThreadHandle, news: readonly SessionNews[]): void;
+  /** Its reports should be read now. */
+  hasNews(): void;
   /** To the process that has taken over. */
   said(message: GuestMessage): void;
   /** A connection was closed for its PROXY header. */
@@ -181,6 +186,8 @@ interface Question {
 /** Also to begin: far beyond what it takes on a machine that is busy. */
 const ANSWER_MS_MAX = 30_000;
 const CLOSE_MS_MAX = 5_000;
+/** What a request makes lives for microseconds: more room than that is only more memory. Default: 48. */
+const YOUNG_MB = 6;
 const PROGRAM = new URL(
   import.meta.url.endsWith(".ts") ? "./data-thread.ts" : "./data-thread.js",
   import.meta.url,

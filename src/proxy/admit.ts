@@ -161,8 +161,7 @@ function forwardedHead(
   target: string,
 ): string {
   const host = route.host ?? head.host;
-  let text = `${head.method} ${target} HTTP/1.1\r\n`;
-  if (host !== "") text += `host: ${host}\r\n`;
+  let text = record.opening.of(head.method, target, host);
   text += requestLines(head, traffic.cookies, route.requestFields);
   text += record.chain === null ? record.peer.lines(head.host) : record.chain.lines(head.host);
   text += `x-request-id: ${record.requestId}\r\ntraceparent: ${record.traceparent}\r\n`;

@@ -1,6 +1,7 @@
 // Hot path: what a request of an untrusted client costs is one string of parts that are kept.
 import { canonicalIp, type IpRanges } from "../core/kit/ip-address.ts";
 import { UNIX_PEER } from "../http1/address.ts";
+import { inOnePiece } from "../http1/latin1.ts";
 import type { ConnectionEnds } from "../http1/proxy-protocol.ts";
 
 /** How a client speaks to us. */
@@ -32,6 +33,9 @@ export class Peer {
   /** What stands before the host in the lines of its own requests. */
   readonly #plain: string;
   readonly #element: string;
+  /** Of the host that was asked for last. */
+  #host = "";
+  #lines = "";
 
   /** `ends` are those of the socket, or what a trusted PROXY header says instead. */
   constructor(ends: ConnectionEnds, scheme: Scheme, rules: TrustRules) {
@@ -60,8 +64,16 @@ export class Peer {
     };
   }
 
-  /** The lines that tell backends of a request that is its own. */
+  /** The lines that tell backends of a request that is its own; kept, as the host mostly stays the same. */
   lines(host: string): string {
+    if (this.#host !== host || this.#lines === "") {
+      this.#host = host;
+      this.#lines = inOnePiece(this.#linesFor(host));
+    }
+    return this.#lines;
+  }
+
+  #linesFor(host: string): string {
     switch (this.fields) {
       case "x_forwarded":
         return `${this.#plain}${host}\r\n`;

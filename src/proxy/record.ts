@@ -2,8 +2,10 @@
 import { ForwardedChain } from "./forwarded-chain.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
-import { jsonText, redactTarget } from "./access-log.ts";
+import { jsonText } from "./access-log.ts";
 import type { ProxyContext } from "./context.ts";
+import { Opening } from "./opening.ts";
+import { LogAnswer, LogQuestion } from "./log-parts.ts";
 import { END_REASONS, type EndReason } from "./pool-stats.ts";
 
 /** What is noted of one request, for its log line and the figures. One object a connection, used again. */
@@ -40,8 +42,13 @@ export class RequestRecord {
   usualBackend = "";
   usualLines = "";
 
+  readonly opening: Opening = new Opening();
+  readonly #question: LogQuestion;
+  readonly #answer: LogAnswer = new LogAnswer();
+
   constructor(peer: Peer) {
     this.peer = peer;
+    this.#question = new LogQuestion(peer);
     this.chain = peer.trusted === null ? null : new ForwardedChain(peer, peer.trusted);
     this.client = peer.address;
   }
@@ -112,14 +119,13 @@ export class RequestRecord {
 
   /** The access log's line, with its line end. */
   line(reason: EndReason, nowMs: number, isoTime: string): string {
-    const client = this.client === this.peer.address ? this.peer.name : this.client;
-    // Ids, methods, hosts and names of pools and backends have nothing in them that JSON would escape.
-    let text = `{"time":"${isoTime}","id":"${this.requestId}","trace":"${this.traceparent.slice(3, 35)}"`;
-    text += `,"client":"${client}","method":"${this.method}","host":"${this.host}"`;
-    text += `,"target":${jsonText(redactTarget(this.target))},"route":${jsonText(this.route)}`;
-    text += `,"pool":"${this.traffic?.name ?? ""}","backend":"${this.backend}"`;
-    text += `,"why":"${this.why}","attempts":${this.attempts},"status":${this.status},"reason":"${reason}"`;
-    text += `,"queue_ms":${milliseconds(this.queueMs)},"connect_ms":${milliseconds(this.connectMs)}`;
+    const pool = this.traffic?.name ?? "";
+    // Ids have nothing in them that JSON would escape.
+    let text = `{"time":"${isoTime}","id":"${this.requestId}","trace":"${this.traceparent.slice(3, 35)}`;
+    text += this.#question.of(this.client, this.method, this.host, this.target, this.route, pool);
+    text += this.#answer.of(this.backend, this.why, this.attempts, this.status, reason);
+    if (this.queueMs < 0 && this.connectMs < 0) text += NEITHER_QUEUE_NOR_CONNECT;
+    else text += `,"queue_ms":${milliseconds(this.queueMs)},"connect_ms":${milliseconds(this.connectMs)}`;
     text += `,"first_byte_ms":${milliseconds(this.firstByteMs)}`;
     text += `,"total_ms":${milliseconds(nowMs - this.beganMs)}`;
     text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
@@ -129,6 +135,8 @@ export class RequestRecord {
     return `${text}}\n`;
   }
 }
+
+const NEITHER_QUEUE_NOR_CONNECT = ',"queue_ms":null,"connect_ms":null';
 
 /** To a hundredth; null when it did not come to it. */
 function milliseconds(ms: number): string {

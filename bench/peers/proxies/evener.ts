@@ -3,9 +3,10 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { waitUntilReady } from "../../measure/probe.ts";
+import { builtProgram } from "./evener-package.ts";
 import { NotThereYet, type Peer, type Place, type Running, urlOf } from "./peer.ts";
 
-/** Evener as a user starts it: routing, health probes, access log and metrics on, nothing tuned. */
+/** Evener as it is installed and started: health probes, access log and metrics on, nothing tuned. */
 export const evener: Peer = {
   name: "evener",
   isOptional: false,
@@ -28,7 +29,7 @@ export const evener: Peer = {
       name: "evener",
       cores: place.cores,
       program: process.execPath,
-      args: [BIN, "serve", file],
+      args: [builtProgram(), "serve", file],
     });
     await waitUntilReady(started, `http://127.0.0.1:${place.adminPort}/readyz`, place.signal);
     return { ...started, url: urlOf(place) };
@@ -36,12 +37,11 @@ export const evener: Peer = {
 };
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
-const BIN = path.join(ROOT, "bin", "evener.js");
 const CHECK_MS_MAX = 10_000;
 
 /** Until listeners have `tls`, the configuration is refused, which is worth a word and no failure. */
 async function checkTls(file: string, { cores, processes, signal }: Place): Promise<void> {
-  const args = [BIN, "check", file];
+  const args = [builtProgram(), "check", file];
   try {
     await processes.run({ name: "check", cores, program: process.execPath, args }, CHECK_MS_MAX);
   } catch (cause) {

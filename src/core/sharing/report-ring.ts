@@ -13,17 +13,30 @@ export class ReportWriter implements Witness {
   readonly #thread: number;
   readonly #positions: Int32Array;
   readonly #records: Float64Array;
+  readonly #onUrgent: () => void;
   #written: number;
+  /** How far the reader has been called: until it has come so far, it need not be called again. */
+  #calledTo: number;
   /** Records lost because the reader was too slow: lessons, never counts. */
   dropped = 0;
 
-  /** `thread`: who writes, as in the ledger. */
-  constructor(memory: SharedArrayBuffer, ledger: Ledger, thread: number) {
+  /**
+   * `thread`: who writes, as in the ledger. `onUrgent`: there is something that should not wait for the
+   * reader's next look, as it may change where work goes.
+   */
+  constructor(
+    memory: SharedArrayBuffer,
+    ledger: Ledger,
+    thread: number,
+    onUrgent: () => void = (): void => {},
+  ) {
     this.#ledger = ledger;
     this.#thread = thread;
     this.#positions = new Int32Array(memory, 0, 2);
     this.#records = new Float64Array(memory, POSITIONS_BYTES);
     this.#written = this.#positions[WRITTEN]!;
+    this.#calledTo = this.#written;
+    this.#onUrgent = onUrgent;
   }
 
   started(lease: LeaseFacts, nowMs: number): void {
@@ -35,11 +48,20 @@ export class ReportWriter implements Witness {
   }
 
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
-    if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) return;
+    if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) {
+      if (outcome !== "ok" || lease.why === "trial") this.#call();
+      return;
+    }
     // Nobody will hear that the trial is over. Another thread's stays.
     const { trial, generation } = this.#ledger;
     if (lease.why !== "trial" || generation[lease.slot] !== lease.generation) return;
     Atomics.compareExchange(trial, lease.slot, this.#thread + 1, 0);
+  }
+
+  #call(): void {
+    if (((Atomics.load(this.#positions, READ) - this.#calledTo) | 0) < 0) return;
+    this.#calledTo = this.#written;
+    this.#onUrgent();
   }
 
   #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
@@ -80,14 +102,20 @@ export class ReportReader {
    * records there were.
    */
   drain(witnessOf: (lease: LeaseFacts) => Witness | undefined): number {
-    let count = 0;
     const written = Atomics.load(this.#positions, WRITTEN);
-    for (let read = this.#positions[READ]!; read !== written; read = (read + 1) | 0) {
-      count++;
-      this.#tell(((read >>> 0) % RECORDS_MAX) * FIELDS, witnessOf);
-      Atomics.store(this.#positions, READ, (read + 1) | 0);
+    const begun = this.#positions[READ]!;
+    let read = begun;
+    try {
+      // Behind it before it is told: one that can not be learned from is not told again for ever.
+      while (read !== written) {
+        const at = ((read >>> 0) % RECORDS_MAX) * FIELDS;
+        read = (read + 1) | 0;
+        this.#tell(at, witnessOf);
+      }
+    } finally {
+      if (read !== begun) Atomics.store(this.#positions, READ, read);
     }
-    return count;
+    return (read - begun) | 0;
   }
 
   #tell(at: number, witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
@@ -104,12 +132,17 @@ export class ReportReader {
     const witness = witnessOf(facts);
     if (records[at] === STARTED) return witness?.started(facts, nowMs);
     if (records[at] === ESTABLISHED) return witness?.established(facts, nowMs);
-    const detail = {
+    const detail = records[at] === OK ? NO_DETAIL : this.#detailAt(at);
+    witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
+  }
+
+  #detailAt(at: number): OutcomeDetail {
+    const records = this.#records;
+    return {
       retryAfterMs: records[at + 7]!,
       isUnreachable: records[at + 8] === 1,
       cause: FAILURE_CAUSES[records[at + 11]!] ?? "",
     };
-    witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
   }
 }
 
@@ -139,4 +172,5 @@ const OUTCOMES: readonly Outcome[] = [
   "client_abort",
   "cancelled",
 ];
+const OK = OUTCOMES.indexOf("ok");
 const REASONS: readonly PickReason[] = ["policy", "session", "trial"];

@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import type { ErrorCode } from "../errors.ts";
+import type { Config } from "./config.ts";
+import { ConfigError, type Problem } from "./problem.ts";
+
+/**
+ * Reads configurations in a thread of its own, which ends some seconds after the last one: what reading takes
+ * (the schema alone is 20 MB) is not held by a process that runs for months.
+ */
+export class ApartLoader {
+  #worker: Worker | null = null;
+  #idle: NodeJS.Timeout | null = null;
+  /** One file after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** As `loadConfig`: rejects with {@link ConfigError}. */
+  load(file: string): Promise<Config> {
+    const loading = this.#last.then(() => this.#load(file));
+    this.#last = loading.catch(() => {});
+    return loading;
+  }
+
+  async #load(file: string): Promise<Config> {
+    if (this.#idle !== null) clearTimeout(this.#idle);
+    this.#worker ??= new Worker(PROGRAM, { name: "evener configuration" });
+    const worker = this.#worker;
+    worker.ref();
+    const answered = once(worker, "message") as Promise<[LoadAnswer]>;
+    worker.postMessage(file);
+    let answer: LoadAnswer;
+    try {
+      [answer] = await answered;
+    } catch (error) {
+      // It has died: the next file gets another.
+      this.#worker = null;
+      throw error;
+    }
+    worker.unref();
+    this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
+    if ("config" in answer) return answer.config;
+    throw new ConfigError(answer.code, answer.message, answer.problems);
+  }
+
+  #end(): void {
+    void this.#worker?.terminate();
+    this.#worker = null;
+  }
+}
+
+/** What the thread says of a file. */
+export type LoadAnswer =
+  | { readonly config: Config }
+  | { readonly code: ErrorCode; readonly message: string; readonly problems: readonly Problem[] };
+
+const PROGRAM = new URL(import.meta.url.replace(/load-apart(?=\.[jt]s$)/, "load-program"));
+/** Reloads often come in groups. */
+const IDLE_MS = 5_000;
