@@ -25,6 +25,7 @@ export class Predecessor {
   /** The listening sockets that it has passed on. */
   readonly sockets: InheritedSockets;
   readonly #told: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  readonly #end: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   #heir: Heir | null = null;
   #host: Host | null = null;
   #tending: NodeJS.Timeout | null = null;
@@ -58,9 +59,15 @@ export class Predecessor {
     return new Predecessor(hello);
   }
 
-  /** It still has requests, or may have. */
-  get isThere(): boolean {
-    return this.#tending !== null;
+  /** True as soon as it is gone; false when it is still there after that time. */
+  isGoneWithin(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const late = setTimeout(() => resolve(false), timeoutMs);
+      void this.#end.promise.then(() => {
+        clearTimeout(late);
+        return resolve(true);
+      });
+    });
   }
 
   /**
@@ -132,6 +139,7 @@ export class Predecessor {
 
   #gone(): void {
     this.#told.resolve();
+    this.#end.resolve();
     if (this.#tending === null) return;
     clearInterval(this.#tending);
     this.#tending = null;

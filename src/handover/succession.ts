@@ -72,8 +72,11 @@ export class Succession {
 
   /** See `Server.handOver`. */
   async handOver(command: readonly string[], realm: Realm): Promise<void> {
-    const { obstacle } = this;
-    if (obstacle !== null) throw obstacle;
+    const { predecessor } = this.#heritage;
+    // Whoever has seen its end may be faster than its last word.
+    const isAlone = predecessor === null || (await predecessor.isGoneWithin(LAST_WORD_MS));
+    if (!isAlone) throw refusal("the process before this one still drains: wait for its end");
+    if (this.obstacle !== null) throw this.obstacle;
     const { note, plane, clock, memories, warn } = this.#kit;
     try {
       this.#successor = new Successor({
@@ -99,12 +102,10 @@ export class Succession {
     }
   }
 
-  /** Why this process can not be succeeded now; null where it can. */
+  /** Why this process can not be succeeded now; null where it can, as far as it is known. */
   get obstacle(): EvenerError | null {
-    const refuse = (why: string): EvenerError => new EvenerError("EVENER_HANDOVER_FAILED", why);
-    if (this.#successor !== null || this.#isOver) return refuse("this process is being succeeded, or stops");
-    if (this.#heritage.predecessor?.isThere !== true) return null;
-    return refuse("the process before this one still drains: wait for its end");
+    const isFree = this.#successor === null && !this.#isOver;
+    return isFree ? null : refusal("this process is being succeeded, or stops");
   }
 
   reopenLogs(): void {
@@ -141,6 +142,12 @@ export class Succession {
     }
     return known;
   }
+}
+
+const LAST_WORD_MS = 1_000;
+
+function refusal(why: string): EvenerError {
+  return new EvenerError("EVENER_HANDOVER_FAILED", why);
 }
 
 /** What another process, or systemd, has passed on to this one at its birth. */
