@@ -34,6 +34,7 @@ function table(): Command {
     )
     .option("--load", "demo with steady traffic: round robin first, then Evener", false)
     .description("run the balancer; the word serve may be left out")
+    .addHelpText("after", SIGNALS)
     .action(async (file: string | undefined, options: { load: boolean }) => {
       await (await import("./commands/serve.ts")).serve(file, options);
     });
@@ -73,6 +74,14 @@ Examples:
   evener demo --load          the demo under traffic: round robin against Evener
   evener evener.yaml          run by this file; saving it reloads it
   evener check evener.yaml    is it valid, and what does it mean
+`;
+
+const SIGNALS = `
+Signals:
+  SIGTERM, SIGINT   stop: open streams may finish
+  SIGHUP            read the configuration again
+  SIGUSR1           open the access log again
+  SIGUSR2           another process takes over without losing a connection; this one drains
 `;
 
 /** Commander's own words, with the code that all our errors have. */

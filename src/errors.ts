@@ -24,6 +24,7 @@ export const ERRORS = {
   EVENER_SATURATED: "every backend is at its limit",
   EVENER_QUEUE_FULL: "every backend is at its limit and the queue is full",
   EVENER_QUEUE_TIMEOUT: "no backend became free in time",
+  EVENER_HANDOVER_FAILED: "the next process did not take over",
   EVENER_LISTEN_FAILED: "a listener can not be opened",
   EVENER_USAGE: "the command line is not valid",
   EVENER_UNAUTHORIZED: "the admin token is missing or wrong",

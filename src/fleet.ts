@@ -1,5 +1,6 @@
 import { endpointSpec } from "./core/endpoint.ts";
 import type { PoolEventSink } from "./core/events.ts";
+import { type EndpointMemory, recall, remember } from "./core/handover/memory.ts";
 import type { Clock } from "./core/kit/clock.ts";
 import type { Random } from "./core/kit/random.ts";
 import type { LeaseFacts } from "./core/lease.ts";
@@ -68,6 +69,21 @@ export class Fleet {
     return undefined;
   }
 
+  /** The pool of that name. */
+  find(pool: string): Pool | undefined {
+    return this.#groups.get(pool)?.pool;
+  }
+
+  /** What is known of all endpoints, for a process that takes over. */
+  memories(nowMs: number): { pool: string; endpoints: EndpointMemory[] }[] {
+    return this.list().map(({ pool }) => ({ pool: pool.name, endpoints: remember(pool, nowMs) }));
+  }
+
+  /** What the process before knew of the endpoints of a pool. */
+  recall(pool: string, endpoints: readonly EndpointMemory[], nowMs: number): void {
+    this.#groups.get(pool)?.recall(endpoints, nowMs);
+  }
+
   /** What time brings to the pools. */
   tend(): void {
     for (const group of this.#groups.values()) group.pool.tend();
@@ -132,6 +148,11 @@ export class Group {
     const probed = backends.map((backend) => toProbe(backend, this.#config));
     this.#prober?.update(probed);
     this.#agents?.update(probed);
+  }
+
+  recall(endpoints: readonly EndpointMemory[], nowMs: number): void {
+    const watch = { hasProbes: this.#prober !== null, hasAgents: this.#agents !== null };
+    recall(this.pool, endpoints, watch, nowMs);
   }
 
   close(): void {

@@ -2,39 +2,36 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { type Admin, startAdmin } from "./admin/admin.ts";
-import { EventLog } from "./admin/event-log.ts";
-import type { AdminSource } from "./admin/source.ts";
+import type { EventLog } from "./admin/event-log.ts";
+import { adminSource } from "./admin-source.ts";
 import { byAddress, namesOf } from "./config/by-address.ts";
 import type { Config } from "./config/config.ts";
 import { type ConfigDiff, diffConfigs, keepUntilRestart } from "./config/diff.ts";
-import type { PoolEvent } from "./core/events.ts";
-import type { Clock } from "./core/kit/clock.ts";
 import { Random } from "./core/kit/random.ts";
 import { Ledger } from "./core/ledger.ts";
 import { DnsSource } from "./discovery/dns.ts";
-import { type NameEventKind, Names } from "./discovery/names.ts";
+import { Names } from "./discovery/names.ts";
 import { EvenerError } from "./errors.ts";
 import { Fleet } from "./fleet.ts";
+import { type Heritage, NO_HERITAGE, Succession } from "./handover/succession.ts";
 import type { Address } from "./http1/address.ts";
 import { Deadlines } from "./http1/deadlines.ts";
-import { nowMs } from "./http1/read-clock.ts";
+import { readClock } from "./http1/read-clock.ts";
+import { Identity } from "./identity.ts";
+import { Journal } from "./journal.ts";
 import { LocalPlane } from "./planes/local-plane.ts";
 import type { Plane, PlaneCounts } from "./planes/plane.ts";
 import type { SessionDump } from "./planes/session-tables.ts";
 import { DataThreads } from "./planes/data-threads.ts";
-import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
 import { countThreads } from "./planes/thread-count.ts";
-import { END_REASONS, type PoolStats } from "./proxy/pool-stats.ts";
-import { TicketKeys } from "./proxy/ticket-keys.ts";
-import { keptSessionKey } from "./state.ts";
-import { VERSION } from "./version.ts";
+import type { PoolStats } from "./proxy/pool-stats.ts";
 
 /** A running Evener: the only place that knows every room. */
 export class Server {
   readonly #log: Logger;
-  readonly #clock: Clock = { nowMs };
+  readonly #clock = readClock;
   readonly #deadlines: Deadlines = new Deadlines();
-  readonly events: EventLog = new EventLog();
+  readonly #journal: Journal;
   readonly fleet: Fleet;
   /** Null where the main thread carries the requests. */
   readonly dataThreads: DataThreads | null;
@@ -45,64 +42,89 @@ export class Server {
   /** Changes are made one after the other. */
   #lastChange: Promise<unknown> = Promise.resolve();
   readonly #tending: NodeJS.Timeout;
-  readonly #startedAtWallMs: number = Date.now();
+  readonly #identity: Identity;
+  readonly #succession: Succession;
   #config: Config;
   #admin: Admin | null = null;
   #isReady = false;
   #isDraining = false;
 
-  private constructor(config: Config, log: Logger) {
+  private constructor(config: Config, log: Logger, heritage: Heritage) {
     this.#config = config;
     this.#log = log;
+    const journal = new Journal(log, this.#clock);
+    this.#journal = journal;
     const random = new Random(randomBytes(4).readUInt32LE(0));
-    const onEvent = (event: PoolEvent): void => this.#noteEvent(event);
     this.#names = new Names({
       clock: this.#clock,
       random: random.split(4),
       sourceOf: (servers) => new DnsSource(servers),
       pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
       onChange: () => void this.#inTurn(() => this.#renewAddresses()),
-      onEvent: (kind, reason, evidence) => this.#noteName(kind, reason, evidence),
+      onEvent: (kind, reason, evidence) => journal.noteOwn(kind, reason, evidence),
     });
     const threads = countThreads(config.threads, (facts, text) => log.warn(facts, text));
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
-    const pseudonym = `evener-${randomBytes(4).toString("hex")}`;
-    const tickets = new TicketKeys();
+    this.#identity = new Identity(heritage.predecessor?.hello.secrets ?? null);
+    const { pseudonym, tickets } = this.#identity;
     const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym, tickets };
-    const onThreadDeath = (reason: string, evidence: string): void => this.#noteDeath(reason, evidence);
-    const onPrefaceRefused = (address: string, reason: string): void =>
-      this.#log.warn({ address, reason }, "connection closed: proxy_protocol");
-    const told = { onThreadDeath, onPrefaceRefused };
+    const onThreadDeath = journal.noteDeath.bind(journal);
+    const onPrefaceRefused = journal.noteRefusedPreface.bind(journal);
+    const told = { onThreadDeath, onPrefaceRefused, onDeaf: journal.noteDeaf.bind(journal) };
     const dataKit = { count: threads, ledger, clock: this.#clock, pseudonym, tickets, ...told };
     this.dataThreads = threads === 0 ? null : new DataThreads(dataKit);
     this.fleet = new Fleet({
       ledger,
       clock: this.#clock,
       random,
-      onEvent,
+      onEvent: (event) => journal.note(event),
       turnstileOf: (pool) => this.dataThreads?.boardOf(pool),
     });
     this.dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
     const localKit = { ...shared, threads: 1, onPrefaceRefused };
     this.#plane = this.dataThreads ?? new LocalPlane(config, ledger, localKit);
+    this.#succession = new Succession(heritage, {
+      plane: this.#plane,
+      clock: this.#clock,
+      poolOf: (name) => this.fleet.find(name),
+      recall: ({ pool, endpoints }) => this.fleet.recall(pool, endpoints, this.#clock.nowMs()),
+      memories: () => this.fleet.memories(this.#clock.nowMs()),
+      note: journal.noteOwn.bind(journal),
+      warn: (facts, text) => log.warn(facts, text),
+    });
     this.#tending = setInterval(() => this.fleet.tend(), TEND_EVERY_MS);
   }
 
-  /** Starts everything that the configuration asks for. Throws EvenerError, with nothing left running. */
-  static async start(config: Config, log: Logger): Promise<Server> {
-    const server = new Server(config, log);
+  /**
+   * Starts everything that the configuration asks for. Throws EvenerError, with nothing left running.
+   * `heritage`: what another process has passed on to this one.
+   */
+  static async start(config: Config, log: Logger, heritage: Heritage = NO_HERITAGE): Promise<Server> {
+    const server = new Server(config, log, heritage);
     try {
       await server.#names.follow(namesOf(config), config.resolvers);
       await server.#inTurn(() => server.#apply(config));
+      await server.#succession.begin(config);
       await server.#plane.listen(config.listeners);
       await server.#startAdmin(config);
     } catch (error) {
+      await heritage.predecessor?.failed((error as Error).message);
       await server.stop(0);
       throw error;
     }
     server.#isReady = true;
-    server.#noteDescriptors();
+    server.#succession.listening();
+    server.#journal.noteConnections(config.limits.connectionsMax);
     return server;
+  }
+
+  get events(): EventLog {
+    return this.#journal.events;
+  }
+
+  /** Resolves when nobody accepts any more at an address whose sockets came from another process. */
+  get lost(): Promise<void> {
+    return this.#journal.lost;
   }
 
   get config(): Config {
@@ -159,8 +181,31 @@ export class Server {
     return this.#inTurn(() => this.#reload(config));
   }
 
+  /**
+   * Starts another process by `command` (program and arguments) that goes on in place of this one, with the
+   * same listening sockets. Resolves when it takes requests: then this one is to be stopped. Rejects with
+   * EVENER_HANDOVER_FAILED, and goes on as if nothing had been.
+   */
+  handOver(command: readonly string[]): Promise<void> {
+    const { obstacle } = this.#succession;
+    if (obstacle !== null) return Promise.reject(obstacle);
+    return this.#inTurn(async () => {
+      const { config, adminAddress } = this;
+      const realm = { config, adminAddress, addresses: this.addresses(), secrets: this.#identity.secrets() };
+      await this.#succession.handOver(command, realm);
+      // Nothing changes here any more.
+      this.#isDraining = true;
+    });
+  }
+
+  /** Another process has taken over. */
+  get isHandedOver(): boolean {
+    return this.#succession.isHandedOver;
+  }
+
   /** Rejects with the system's error; the old file is written to then. */
   reopenLogs(): Promise<void> {
+    this.#succession.reopenLogs();
     return this.#plane.reopenLogs();
   }
 
@@ -169,14 +214,19 @@ export class Server {
    * cut.
    */
   async stop(timeoutMs: number): Promise<boolean> {
-    this.#isReady = false;
+    const { isHandedOver } = this.#succession;
+    this.#succession.stop();
     this.#isDraining = true;
     this.#names.close();
-    const wasClean = await this.#plane.drain(timeoutMs);
-    await this.#admin?.close();
+    // The next process answers there from now on.
+    if (isHandedOver) await this.#admin?.close();
+    const wasClean = await this.#plane.drain(timeoutMs, isHandedOver);
+    if (!isHandedOver) await this.#admin?.close();
+    this.#succession.drained();
     this.fleet.close();
     clearInterval(this.#tending);
     await this.#plane.close();
+    await this.#succession.leave();
     this.#deadlines.close();
     return wasClean;
   }
@@ -223,77 +273,27 @@ export class Server {
   async #apply(written: Config): Promise<void> {
     this.#namesVersion = this.#names.version;
     const config = byAddress(written, (name) => this.#names.addressesOf(name));
-    const sessionKeys = config.sessionKeys.length > 0 ? config.sessionKeys : this.#ownSessionKeys(config);
+    const sessionKeys = this.#identity.sessionKeys(config);
     const pools = this.fleet.apply(config.pools);
     await this.#plane.apply({ config, sessionKeys, pools, update: (pool) => this.fleet.update(pool) });
     this.fleet.keepOnly(new Set(config.pools.map(({ name }) => name)));
   }
 
-  /** Fewer connections than configured are worth a line. */
-  #noteDescriptors(): void {
-    const configured = this.#config.limits.connectionsMax;
-    const connections = connectionsThatFit(configured);
-    if (connections === configured) return;
-    const descriptors = openFilesMax();
-    const text = "limits.connections lowered to what the limit of open files allows; raise it with ulimit -n";
-    this.#log.warn({ configured, connections, descriptors }, text);
-  }
-
-  #ownSessionKeys(config: Config): string[] {
-    const isNeeded = config.pools.some(({ session }) => session?.key.from === "session_cookie");
-    return isNeeded ? [keptSessionKey(process.env)] : [];
-  }
-
   async #startAdmin(config: Config): Promise<void> {
     if (config.admin === null) return;
     const { host, port, token } = config.admin;
+    const descriptor = await this.#succession.adminSocket(config);
     const onChange = (who: string, what: string): void =>
       this.#log.info({ who, what }, "changed by an operator");
-    const source = this.#adminSource();
-    this.#admin = await startAdmin({ host, port, token, source, deadlines: this.#deadlines, onChange });
-  }
-
-  #adminSource(): AdminSource {
-    return {
-      version: VERSION,
+    const source = adminSource({
       events: this.events,
+      fleet: this.fleet,
+      plane: this.#plane,
+      names: this.#names,
       isReady: () => this.#isReady && !this.#isDraining,
-      pools: () =>
-        this.fleet.list().map(({ pool, policy }) => {
-          pool.ledger.refresh(pool.members.slots);
-          return {
-            name: pool.name,
-            policy,
-            pool,
-            stats: this.#plane.stats(pool.name),
-            sessions: this.#plane.sessions.figures(pool.name),
-          };
-        }),
-      names: () => this.#names.figures(),
-      process: () => ({
-        ...this.#plane.counts(),
-        startedAtWallMs: this.#startedAtWallMs,
-        endReasons: END_REASONS,
-      }),
-    };
-  }
-
-  #noteName(kind: NameEventKind, reason: string, evidence: string): void {
-    this.#noteEvent({ atMs: this.#clock.nowMs(), pool: "", endpoint: null, kind, reason, evidence });
-  }
-
-  #noteDeath(reason: string, evidence: string): void {
-    this.#log.error({ reason, evidence }, "a data thread died; another takes its place");
-    const [first = ""] = reason.split("\n");
-    const atMs = this.#clock.nowMs();
-    this.events.append({ atMs, pool: "", endpoint: null, kind: "thread_died", reason: first, evidence });
-  }
-
-  #noteEvent(event: PoolEvent): void {
-    this.events.append(event);
-    const { pool, endpoint, kind, reason, evidence } = event;
-    const isNews = kind !== "joined" && kind !== "left";
-    this.#log[isNews ? "info" : "debug"]({ pool, backend: endpoint, kind, reason, evidence }, "pool event");
+    });
+    const setup = { host, port, descriptor, token, source, deadlines: this.#deadlines, onChange };
+    this.#admin = await startAdmin(setup);
   }
 }
 

@@ -18,7 +18,17 @@ const FLOORS: readonly (readonly string[])[] = [
   ["http1"],
   ["proxy", "signals", "discovery", "admin", "config", "demo"],
   ["planes"],
-  ["server.ts", "fleet.ts", "balancer.ts", "state.ts", "version.ts"],
+  ["handover"],
+  [
+    "server.ts",
+    "fleet.ts",
+    "balancer.ts",
+    "state.ts",
+    "version.ts",
+    "journal.ts",
+    "admin-source.ts",
+    "identity.ts",
+  ],
   ["commands"],
   ["cli.ts", "index.ts"],
 ];
@@ -26,8 +36,12 @@ const FLOORS: readonly (readonly string[])[] = [
 /** What may be imported although it stands on the same floor, and why. */
 const NEIGHBOURS: Readonly<Record<string, string>> = {
   "server.ts fleet.ts": "the server is made of its fleet",
-  "server.ts state.ts": "the server keeps its secret there",
-  "server.ts version.ts": "the admin listener tells the version",
+  "server.ts identity.ts": "the server has one",
+  "identity.ts state.ts": "its secret is kept there",
+  "server.ts journal.ts": "the server tells it what happens",
+  "server.ts admin-source.ts": "what the server's admin listener shows",
+  "admin-source.ts fleet.ts": "it shows the pools",
+  "admin-source.ts version.ts": "the admin listener tells the version",
   "cli.ts commands": "the table of commands",
 };
 

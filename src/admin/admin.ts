@@ -25,6 +25,8 @@ export interface AdminSetup {
   readonly host: string;
   /** 0..65535; 0 is any free port. */
   readonly port: number;
+  /** A socket that listens there already; absent: it is opened. */
+  readonly descriptor?: number | undefined;
   /** Who shows it may do everything; null only where `host` is loopback. */
   readonly token: string | null;
   readonly source: AdminSource;
@@ -64,7 +66,7 @@ export async function startAdmin(setup: AdminSetup): Promise<Admin> {
     await closeAll(server, connections);
   };
   try {
-    await listen(server, setup.host, setup.port);
+    await listen(server, setup);
     // "localhost" is what the machine's hosts file says it is.
     if (!access.hasToken && !isLoopback(addressOf(server).address)) throw tokenRequired(setup.host);
   } catch (error) {
@@ -97,10 +99,10 @@ function accept(
   });
 }
 
-function listen(server: net.Server, host: string, port: number): Promise<void> {
+function listen(server: net.Server, { host, port, descriptor }: AdminSetup): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenFailed(host, port, error)));
-    server.listen({ host, port }, () => {
+    server.listen(descriptor === undefined ? { host, port } : { fd: descriptor }, () => {
       server.removeAllListeners("error");
       // A listener that has worked may still fail to accept (no descriptors left): the next accept may work
       // again.

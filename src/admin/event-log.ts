@@ -84,6 +84,8 @@ function noneOfEach(): Record<PoolEventKind, number> {
     undrained: 0,
     agent: 0,
     thread_died: 0,
+    handover: 0,
+    handover_failed: 0,
     resolved: 0,
     unresolved: 0,
     panic_on: 0,

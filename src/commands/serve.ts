@@ -6,7 +6,11 @@ import { didYouMean } from "../config/suggest.ts";
 import { warningsOf } from "../config/warnings.ts";
 import { EvenerError } from "../errors.ts";
 import { addressText } from "../http1/address.ts";
+import { InheritedSockets } from "../handover/inherited.ts";
+import { Predecessor } from "../handover/predecessor.ts";
+import { Systemd } from "../handover/systemd.ts";
 import { Server } from "../server.ts";
+import { Signals } from "./signals.ts";
 import { untilStopped } from "./until-stopped.ts";
 import { FileWatch } from "./watch-files.ts";
 
@@ -20,19 +24,30 @@ export async function serve(file: string | undefined, options: { load: boolean }
     const { findOrDemonstrate } = await import("./first-minute.ts");
     return findOrDemonstrate({ load: options.load, mayScan: !options.load });
   }
-  const config = await configs.load(path);
-  const log = createLog(config);
-  const server = await Server.start(config, log);
+  const signals = new Signals(["SIGHUP", "SIGUSR1", "SIGUSR2"]);
+  const { server, log, isSuccessor } = await start(path);
+  const systemd = new Systemd(process.env, (facts, text) => log.warn(facts, text));
+  const ready = (): void =>
+    systemd.ready(`takes requests on ${server.addresses().map(addressText).join(", ")}`);
   for (const address of server.addresses()) {
     const { host, port } = address;
     log.info({ host, port, address: addressText(address) }, "listening");
   }
   const admin = server.adminAddress;
   if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
+  if (isSuccessor) log.info({ pid: process.pid }, "taken over from the process before");
+  ready();
   // One after the other: a save and a signal at once would apply two files through each other.
   let reloads: Promise<void> = Promise.resolve();
+  const reloadOnce = async (): Promise<void> => {
+    // What is read then is the next process's matter.
+    if (server.isHandedOver) return;
+    systemd.reloading();
+    await reload(server, path, log, follow);
+    if (!server.isHandedOver) ready();
+  };
   const reloadNext = (): void => {
-    reloads = reloads.then(() => reload(server, path, log, follow));
+    reloads = reloads.then(() => reloadOnce());
   };
   const watch = new FileWatch(reloadNext);
   const follow = (now: Config): void => {
@@ -41,14 +56,57 @@ export async function serve(file: string | undefined, options: { load: boolean }
       log.warn({ directory, problem: error.message }, "changes here are not noticed; send SIGHUP after one");
     });
   };
-  follow(config);
-  process.on("SIGHUP", reloadNext);
-  process.on("SIGUSR1", () => void reopenLogs(server, log));
+  follow(server.config);
+  signals.on("SIGHUP", reloadNext);
+  signals.on("SIGUSR1", () => void reopenLogs(server, log));
+  const succeeded = new Promise<void>((resolve) => {
+    signals.on("SIGUSR2", () => void handOver(server, log, resolve));
+  });
+  void server.lost.then(stopAsFailed);
   await untilStopped(
     server,
-    () => server.config.drainTimeoutMs,
+    () => {
+      watch.close();
+      return server.config.drainTimeoutMs;
+    },
     (text) => log.info(text),
+    () => systemd.stopping(),
+    succeeded,
   );
+  await systemd.told();
+}
+
+/** By itself, or with what another process or systemd has passed on. */
+async function start(path: string): Promise<{ server: Server; log: Logger; isSuccessor: boolean }> {
+  const predecessor = await Predecessor.meet();
+  try {
+    const config = await configs.load(path);
+    const log = createLog(config);
+    const warn = (facts: object, text: string): void => log.warn(facts, text);
+    const sockets = predecessor?.sockets ?? InheritedSockets.fromSystemd(process.env, process.pid, warn);
+    const server = await Server.start(config, log, { predecessor, sockets });
+    return { server, log, isSuccessor: predecessor !== null };
+  } catch (error) {
+    await predecessor?.failed((error as Error).message);
+    throw error;
+  }
+}
+
+/** So that whoever keeps the sockets starts another process with them. */
+function stopAsFailed(): void {
+  process.exitCode = 1;
+  process.kill(process.pid, "SIGTERM");
+}
+
+/** SIGUSR2: the same program once more, which goes on in place of this process. */
+async function handOver(server: Server, log: Logger, done: () => void): Promise<void> {
+  log.info("handover: the next process is started");
+  try {
+    await server.handOver([process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
+    done();
+  } catch (error) {
+    log.error({ problem: (error as Error).message }, "no handover; this process goes on");
+  }
 }
 
 /** Own messages go to stderr as JSON lines: stdout may be the access log's. */
@@ -76,6 +134,7 @@ async function reload(
     if (keys.length > 0) log.warn({ keys }, "these need a restart; what runs goes on as before");
     follow(config);
   } catch (error) {
+    if (server.isHandedOver) return;
     log.error({ problem: (error as Error).message }, "configuration not reloaded; the one before stays");
   }
 }

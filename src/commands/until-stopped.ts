@@ -1,21 +1,29 @@
 import type { Server } from "../server.ts";
 
 /**
- * Waits for SIGTERM or SIGINT and drains; says so when streams had to be cut at the end of the drain time.
- * `stopping` is told first: whoever sends traffic himself stops doing so.
+ * Waits for SIGTERM or SIGINT, or until another process has taken over, and drains; says so when streams had
+ * to be cut at the end of the drain time. `stopping` is told first, unless another process goes on: whoever
+ * sends traffic himself stops doing so.
  */
 export async function untilStopped(
   server: Server,
   drainMs: () => number,
   say: (text: string) => void,
   stopping: () => void = (): void => {},
+  succeeded: Promise<void> = NEVER,
 ): Promise<void> {
-  await askedToStop(() => say("stopped at once by a second signal; what was open is cut"));
-  say("stopping: no new connections, open streams may finish");
-  stopping();
+  const asked = askedToStop(() => say("stopped at once by a second signal; what was open is cut"));
+  const isSucceeded = await Promise.race([asked.then(() => false), succeeded.then(() => true)]);
+  if (isSucceeded) say("another process has taken over: open streams may finish");
+  else {
+    say("stopping: no new connections, open streams may finish");
+    stopping();
+  }
   const wasClean = await server.stop(drainMs());
   say(wasClean ? "stopped; nothing was cut" : "stopped; streams were cut at the end of the drain time");
 }
+
+const NEVER = new Promise<void>(() => {});
 
 /**
  * The first signal asks, a later one insists. The handlers stay from the first to the second: while Node has

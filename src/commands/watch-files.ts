@@ -34,6 +34,13 @@ export class FileWatch {
     }
   }
 
+  /** Watches nothing any more. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    for (const { watcher } of this.#watched.values()) watcher.close();
+    this.#watched.clear();
+  }
+
   #begin(directory: string, names: Set<string>, onProblem: (directory: string, error: Error) => void): void {
     try {
       const watcher = watch(directory, (_event, file) => this.#noticed(directory, file));

@@ -2,13 +2,15 @@ import { RetryAfter } from "./admission/retry-after.ts";
 import type { Waiter, WaitQueue } from "./admission/wait-queue.ts";
 import { WaitingRoom } from "./admission/waiting-room.ts";
 import { Chooser } from "./chooser.ts";
-import type { Decision, RefuseReason } from "./decision.ts";
+import { type Decision, type RefuseReason, WAIT_SATURATED } from "./decision.ts";
+import type { DeskOptions, DeskSetup, Witness } from "./desk-setup.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { GuestDesk, GuestLine } from "./handover/guest-line.ts";
+import type { Claim } from "./handover/messages.ts";
 import type { Clock } from "./kit/clock.ts";
-import { Lease, type LeaseBook, type LeaseFacts, type Outcome, type OutcomeDetail } from "./lease.ts";
+import { Lease, type LeaseBook, type Outcome, type OutcomeDetail, type PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Policy } from "./policies/policy.ts";
-import type { PoolOptions } from "./pool-options.ts";
 import type { Roster } from "./roster.ts";
 import { OpenTurnstile, type Turnstile } from "./sharing/turnstile.ts";
 import type { Work } from "./work.ts";
@@ -18,7 +20,7 @@ import type { Work } from "./work.ts";
  * a desk of its own for each pool; they share the ledger, and the turnstile keeps their queues in one order.
  * Every pick books at once, so that the next one sees it; every lease settles once, in `leaseSettled`.
  */
-export class Desk implements LeaseBook {
+export class Desk implements LeaseBook, GuestDesk {
   readonly name: string;
   readonly ledger: Ledger;
   readonly roster: Roster;
@@ -31,6 +33,8 @@ export class Desk implements LeaseBook {
   readonly #thread: number;
   readonly #retryAfter: RetryAfter;
   #options: DeskOptions;
+  /** Who decides in this desk's stead; null: nobody does. */
+  #guest: GuestLine | null = null;
   #tendAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(setup: DeskSetup) {
@@ -50,7 +54,7 @@ export class Desk implements LeaseBook {
       canChoose: (work, nowMs) => this.chooser.canChoose(work, nowMs),
       isFull: () => this.chooser.isFull,
       send: (slot, work, lease, nowMs) => this.#send(slot, work, lease, nowMs),
-      refuse: (reason, nowMs) => this.#refuse(reason, nowMs),
+      refuse: (reason, nowMs) => this.refusal(reason, nowMs),
     });
     this.configureDesk(options, null);
   }
@@ -98,13 +102,14 @@ export class Desk implements LeaseBook {
   pick(work: Work, lease: Lease = new Lease(), waiter: Waiter | null = null): Decision {
     const nowMs = this.clock.nowMs();
     if (nowMs >= this.#tendAtMs) this.tend(nowMs);
+    if (this.#guest !== null) return this.#ask(this.#guest, work, lease, waiter, nowMs);
     const turnstile = this.#turnstile;
     if (!turnstile.isNeeded) {
       const mustStandBehind = this.waiting.mustStandBehind(work, waiter, turnstile.look());
       const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
       if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     }
-    if (!turnstile.enter()) return this.#refuse("saturated", nowMs);
+    if (!turnstile.enter()) return this.refusal("saturated", nowMs);
     const look = turnstile.look();
     let decision: Decision;
     try {
@@ -129,12 +134,13 @@ export class Desk implements LeaseBook {
 
   /** The work no longer waits (its client has gone); false when it did not. */
   leaveQueue(lease: Lease): boolean {
-    return this.waiting.leave(lease);
+    return this.waiting.leave(lease) || (this.#guest !== null && this.#guest.leave(lease));
   }
 
   /** What time brings: waits that are over. Cheap to call too often. */
   tend(nowMs: number = this.clock.nowMs()): void {
     this.#tendAtMs = nowMs + TEND_MS;
+    this.#guest?.tend(this, nowMs);
     this.waiting.refuse("queue_timeout", nowMs, nowMs);
     this.waiting.serve(nowMs);
   }
@@ -153,11 +159,13 @@ export class Desk implements LeaseBook {
     const nowMs = this.clock.nowMs();
     lease.firstByteMs = nowMs - lease.bookedAtMs;
     this.witness.started(lease, nowMs);
+    this.#guest?.started(lease);
   }
 
   leaseEstablished(lease: Lease): void {
     const nowMs = this.clock.nowMs();
     this.witness.established(lease, nowMs);
+    this.#guest?.established(lease);
     // Its endpoint may take more now than the one request of a trial.
     this.#turnstile.changed();
     this.waiting.serve(nowMs);
@@ -174,7 +182,48 @@ export class Desk implements LeaseBook {
     if (outcome === "ok" && lease.firstByteMs < 0) this.leaseStarted(lease);
     this.#giveBack(lease);
     this.witness.settled(lease, outcome, detail, nowMs);
+    this.#guest?.settled(this.name, lease, outcome, detail);
     this.waiting.serve(nowMs);
+  }
+
+  claims(): Claim[] {
+    const { own } = this.ledger;
+    return this.roster.list.flatMap(({ id, slot }) => {
+      const requests = own.inFlight[slot]!;
+      const units = own.pendingUnits[slot]!;
+      return requests === 0 ? [] : [{ pool: this.name, id, requests, units }];
+    });
+  }
+
+  /** Another process decides from now on: whoever waits here waits there, in the same order. */
+  becomeGuest(line: GuestLine): void {
+    this.#guest = line;
+    for (const { work, lease, waiter, rank, deadlineMs } of this.waiting.takeAll()) {
+      line.ask({ desk: this, work, lease, waiter, rank, deadlineMs });
+    }
+  }
+
+  standAlone(): void {
+    this.#guest = null;
+  }
+
+  bookAt(id: string, units: number, lease: Lease, why: PickReason): boolean {
+    const endpoint = this.roster.get(id);
+    if (endpoint === undefined) return false;
+    lease.open(this, endpoint, units, this.clock.nowMs(), why);
+    this.ledger.book(endpoint.slot, units);
+    return true;
+  }
+
+  refusal(reason: RefuseReason, nowMs: number): Decision {
+    return { kind: "refuse", reason, retryAfterMs: this.#retryAfter.estimateMs(this.waitingCount, nowMs) };
+  }
+
+  #ask(line: GuestLine, work: Work, lease: Lease, waiter: Waiter | null, nowMs: number): Decision {
+    if (waiter === null) return this.refusal("saturated", nowMs);
+    const deadlineMs = nowMs + (this.#options.queue?.waitMs ?? ANSWER_MS_MAX);
+    line.ask({ desk: this, work, lease, waiter, rank: 0, deadlineMs });
+    return WAIT_SATURATED;
   }
 
   /** Nobody may choose between the end of a booking and its being known: he would overtake who waits. */
@@ -195,9 +244,9 @@ export class Desk implements LeaseBook {
     const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
     if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     const why = mustStandBehind && this.chooser.mayWait(work, nowMs) ? "saturated" : this.chooser.whyNone();
-    if (why !== "saturated" || waiter === null) return this.#refuse(why, nowMs);
+    if (why !== "saturated" || waiter === null) return this.refusal(why, nowMs);
     const { queue } = this.#options;
-    if (queue === null) return this.#refuse("saturated", nowMs);
+    if (queue === null) return this.refusal("saturated", nowMs);
     return this.waiting.admit(work, lease, waiter, queue, mustStandBehind ? null : look, nowMs);
   }
 
@@ -220,41 +269,11 @@ export class Desk implements LeaseBook {
     this.#retryAfter.began(nowMs);
     return lease;
   }
-
-  #refuse(reason: RefuseReason, nowMs: number): Decision {
-    return { kind: "refuse", reason, retryAfterMs: this.#retryAfter.estimateMs(this.waitingCount, nowMs) };
-  }
-}
-
-/** Who learns from leases: in the same thread, or through a ring in another one. */
-export interface Witness {
-  /** The first sign of an answer has come: `firstByteMs` is known. */
-  started(lease: LeaseFacts, nowMs: number): void;
-  /** The work stands and only goes on; settled follows. */
-  established(lease: LeaseFacts, nowMs: number): void;
-  settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void;
-}
-
-export type DeskOptions = Pick<PoolOptions, "queue" | "sessionWhenFull" | "failover">;
-
-/** What a desk is made of. */
-export interface DeskSetup {
-  readonly name: string;
-  readonly ledger: Ledger;
-  readonly roster: Roster;
-  readonly clock: Clock;
-  readonly policy: Policy;
-  readonly options: DeskOptions;
-  readonly witness: Witness;
-  /** Absent: no other thread works for this pool. */
-  readonly turnstile?: Turnstile | undefined;
-  /** Number of this thread in the ledger; 0 if absent. */
-  readonly thread?: number;
-  /** How many threads give the work of this pool; 1 if absent. */
-  readonly threads?: number;
 }
 
 /** How often {@link Desk.tend} wants to be called. */
 export const TEND_MS = 100;
 /** Endpoints whose trial another thread takes at the same moment. */
 const TRIES_MAX = 8;
+/** A host answers at once where there is no queue; for so long one is waited for that does not. */
+const ANSWER_MS_MAX = 10_000;

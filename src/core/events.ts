@@ -28,6 +28,10 @@ export type PoolEventKind =
   | "agent"
   /** A data thread had a bug of ours; its requests ended with it. */
   | "thread_died"
+  /** This process has taken over from another one, or that one has ended. */
+  | "handover"
+  /** The next process did not take over; this one goes on. */
+  | "handover_failed"
   /** A name of backends stands for other addresses, or for the same ones after a failure. */
   | "resolved"
   /** It could not be found out what a name of backends stands for; the last answer is kept. */

@@ -75,9 +75,9 @@ export class Ledger {
   readonly failures: Float64Array;
   readonly aborts: Float64Array;
 
-  /** Counted by each thread; the own one is the only one that is written here. */
+  /** Counted by this thread, and written by no other. */
+  readonly own: ThreadColumns;
   readonly #threads: readonly ThreadColumns[];
-  readonly #own: ThreadColumns;
   #lateSettles = 0;
   #free: number[] = [];
   /** Slots whose endpoint is gone: a thread may not know it yet; its last requests run (oldest first). */
@@ -120,8 +120,8 @@ export class Ledger {
       inFlight: columns.integers(),
       pendingUnits: columns.integers(),
     }));
-    this.#own = this.#threads[view?.thread ?? 0]!;
-    const totals = this.isShared ? newTotals(this.slotsMax) : this.#own;
+    this.own = this.#threads[view?.thread ?? 0]!;
+    const totals = this.isShared ? newTotals(this.slotsMax) : this.own;
     this.inFlight = totals.inFlight;
     this.pendingUnits = totals.pendingUnits;
     this.picks = totals.picks;
@@ -193,7 +193,7 @@ export class Ledger {
 
   /** Books one request of `units`. */
   book(slot: number, units: number): void {
-    const own = this.#own;
+    const own = this.own;
     own.inFlight[slot]! += 1;
     own.pendingUnits[slot] = Math.min(own.pendingUnits[slot]! + units, UNITS_MAX);
     own.picks[slot]! += 1;
@@ -206,7 +206,7 @@ export class Ledger {
       this.#lateSettles++;
       return false;
     }
-    const own = this.#own;
+    const own = this.own;
     const inFlight = own.inFlight[slot]! - 1;
     if (!this.isShared) own.inFlight[slot] = inFlight;
     // Seen by all before this thread asks who waits: whoever begins to wait later sees the free place.
@@ -220,7 +220,7 @@ export class Ledger {
   /** Part of a booking is done already: `units` less are pending. */
   workOff(slot: number, generation: number, units: number): void {
     if (this.generation[slot] !== generation) return;
-    const own = this.#own;
+    const own = this.own;
     own.pendingUnits[slot] = Math.max(0, own.pendingUnits[slot]! - units);
     if (this.isShared) this.#sum(slot);
   }

@@ -1,5 +1,5 @@
 import type { Caretaker } from "./caretaker.ts";
-import type { Witness } from "./desk.ts";
+import type { Witness } from "./desk-setup.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { LeaseFacts, Outcome, OutcomeDetail } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";

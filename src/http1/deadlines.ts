@@ -30,6 +30,11 @@ export class Deadlines {
     this.#wheel.remove(deadline);
   }
 
+  /** How many stand in the wheel, due or not. */
+  get count(): number {
+    return this.#wheel.size;
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

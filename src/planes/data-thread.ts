@@ -7,6 +7,8 @@ import { Endpoint } from "../core/endpoint.ts";
 import { EndpointHealth } from "../core/health/endpoint-health.ts";
 import { Outlier } from "../core/health/outlier.ts";
 import { OUTLIER_OFF } from "../core/caretaker.ts";
+import { GuestLine } from "../core/handover/guest-line.ts";
+import type { HostMessage } from "../core/handover/messages.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import { Random } from "../core/kit/random.ts";
 import { Ledger } from "../core/ledger.ts";
@@ -18,7 +20,7 @@ import { WaitBoard } from "../core/sharing/wait-board.ts";
 import { EvenerError } from "../errors.ts";
 import { TicketKeys } from "../proxy/ticket-keys.ts";
 import { Deadlines } from "../http1/deadlines.ts";
-import { nowMs } from "../http1/read-clock.ts";
+import { readClock } from "../http1/read-clock.ts";
 import { DataPlane } from "./data-plane.ts";
 import { deskOptions } from "./desk-options.ts";
 import type { SessionNews } from "./session-tables.ts";
@@ -42,15 +44,19 @@ class DataThread {
   readonly #deadlines: Deadlines = new Deadlines();
   readonly #plane: DataPlane;
   readonly #desks: Map<string, ThreadDesk> = new Map();
+  /** Null while leases are given here. */
+  #line: GuestLine | null = null;
   readonly #mail: SessionMail = new SessionMail((news) => say({ kind: "sessions", news }));
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
     const aheadMs = beganAtMs() - setup.clockBeganAtMs;
-    this.#clock = { nowMs: () => nowMs() + aheadMs };
+    this.#clock = { nowMs: () => readClock.nowMs() + aheadMs };
     this.#ledger = Ledger.open(setup.ledger, setup.thread);
     this.#bells = new Doorbells(setup.bells);
-    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread);
+    this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread, () =>
+      say({ kind: "urgent" }),
+    );
     this.#plane = new DataPlane(setup.plan.config, {
       clock: this.#clock,
       random: this.#random,
@@ -77,16 +83,27 @@ class DataThread {
         await this.#plane.proxy.listen(request.listeners, this.#setup.sharesPorts);
         return this.#plane.proxy.addresses();
       case "drain":
-        return this.#plane.proxy.drain(request.timeoutMs);
+        return this.#plane.proxy.drain(request.timeoutMs, request.isHandedOver);
       case "reopenLogs":
         return this.#plane.reopenLogs();
       case "loadSessions":
         return this.#plane.sessions.load(request.dump);
+      case "becomeGuest":
+        this.#line = new GuestLine(this.#setup.thread, (message) => say({ kind: "guest", message }));
+        return this.#line.begin(this.#allDesks());
+      case "standAlone":
+        this.#line?.end(this.#allDesks());
+        this.#line = null;
+        return;
       case "close":
         await this.#plane.close();
         this.#mail.flush();
         return this.#tell();
     }
+  }
+
+  hearHost(message: HostMessage): void {
+    this.#line?.hear(message);
   }
 
   /** What other threads have learned. */
@@ -121,6 +138,10 @@ class DataThread {
       this.#desks.set(config.name, desk);
     }
     desk.configure(config);
+  }
+
+  #allDesks(): Desk[] {
+    return [...this.#desks.values()].map(({ desk }) => desk);
   }
 
   #tend(): void {
@@ -239,15 +260,20 @@ async function start(): Promise<DataThread> {
   return new DataThread(workerData as ThreadSetup);
 }
 
-/** One request after the other: two that open listeners at once would open one twice. */
+/**
+ * One request after the other: two that open listeners at once would open one twice. But a drain takes its
+ * time, in which more is asked.
+ */
 async function begin(): Promise<void> {
   const starting = start();
   let last = answer(READY, starting);
   const thread = await starting;
   parentPort!.on("message", (message: ThreadNote) => {
     if ("logged" in message) return waiting.shift()?.(message.logged);
+    if ("host" in message) return thread.hearHost(message.host);
     if (!("number" in message)) return thread.hear(message);
-    last = last.then(() => answer(message.number, thread.do(message.request)));
+    const answered = last.then(() => answer(message.number, thread.do(message.request)));
+    if (message.request.do !== "drain") last = answered;
   });
 }
 

@@ -2,7 +2,7 @@ import type { ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { LeaseFacts } from "../core/lease.ts";
 import type { Ledger } from "../core/ledger.ts";
-import type { Witness } from "../core/desk.ts";
+import type { Witness } from "../core/desk-setup.ts";
 import type { Pool } from "../core/pool.ts";
 import type { Address } from "../http1/address.ts";
 import { Doorbells } from "../core/sharing/doorbells.ts";
@@ -11,13 +11,16 @@ import { EvenerError } from "../errors.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import type { TicketKeys } from "../proxy/ticket-keys.ts";
 import { Figures, sumOf } from "./figures.ts";
-import { Ports } from "./ports.ts";
-import type { ThreadPlan, ThreadRequest } from "./messages.ts";
+import type { Adoption } from "./adoptions.ts";
+import { ThreadGuests } from "./guests.ts";
+import type { ThreadPlan } from "./messages.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
+import { RestartPauses } from "./restart-pauses.ts";
 import { type SessionDump, type SessionNews, SessionTables } from "./session-tables.ts";
 import { SHARES_PORTS } from "./thread-count.ts";
 import { StdoutWriter } from "./stdout-writer.ts";
 import { isDeath, ThreadHandle } from "./thread-handle.ts";
+import { type AskAll, type OnDeaf, ThreadListeners } from "./thread-listeners.ts";
 
 /**
  * `threads: N`: each data thread has its own sockets, parser and upstream connections; they share the ledger
@@ -31,8 +34,7 @@ export class DataThreads implements Plane {
   readonly #boards: Map<string, WaitBoard> = new Map();
   /** By number - 1; null between a death and the next start. */
   readonly #threads: (ThreadHandle | null)[] = [];
-  /** By number - 1: deaths one soon after the other. */
-  readonly #earlyDeaths: number[] = [];
+  readonly #pauses: RestartPauses = new RestartPauses();
   readonly #draining: NodeJS.Timeout;
   readonly #stdout: StdoutWriter = new StdoutWriter();
   /** Figures of threads that are dead. */
@@ -40,19 +42,24 @@ export class DataThreads implements Plane {
   readonly sessions: SessionTables;
   #pools: ReadonlyMap<string, Pool> = new Map();
   #plan: ThreadPlan | null = null;
-  #listeners: readonly ListenerConfig[] = [];
-  readonly #ports: Ports = new Ports();
-  #addresses: Address[] = [];
+  readonly #listeners: ThreadListeners;
+  readonly guests: ThreadGuests;
+  onSessionNews: Plane["onSessionNews"] = null;
   #witnessOf: (lease: LeaseFacts) => Witness | undefined = () => undefined;
   #hasStarted = false;
   #isStopping = false;
+  #isClosed = false;
 
   constructor(kit: DataThreadsKit) {
     this.#kit = kit;
     this.sessions = new SessionTables(kit.clock, null);
     this.#bellsMemory = Doorbells.memory(kit.count + 1);
     this.#bells = new Doorbells(this.#bellsMemory);
+    const all: AskAll = (ask) => this.#all(ask);
+    this.#listeners = new ThreadListeners(kit.count, all, kit.onDeaf);
+    this.guests = new ThreadGuests(all, (number) => this.#threads[number - 1] ?? undefined);
     this.#draining = setInterval(() => this.#tick(), DRAIN_MS);
+    void this.#answerBell();
   }
 
   /** The threads that live: for tests that end one. */
@@ -64,7 +71,7 @@ export class DataThreads implements Plane {
   boardOf(pool: string): WaitBoard {
     let board = this.#boards.get(pool);
     if (board === undefined) {
-      board = new WaitBoard(WaitBoard.memory(this.#kit.count + 1), 0, this.#bells, MAIN_WAIT_MS_MAX);
+      board = new WaitBoard(WaitBoard.memory(this.#kit.count + 1), MAIN, this.#bells, MAIN_WAIT_MS_MAX);
       this.#boards.set(pool, board);
     }
     return board;
@@ -102,32 +109,23 @@ export class DataThreads implements Plane {
     for (const figures of this.#allFigures()) figures.keepOnly(config.pools);
   }
 
-  async listen(listeners: readonly ListenerConfig[]): Promise<void> {
-    const before = this.#listeners;
-    const held = await this.#ports.choose(listeners, before);
-    this.#listeners = listeners;
-    try {
-      const answers = await this.#all((thread) => thread.ask(this.#listenRequest(thread.number)));
-      if (answers.length > 0) this.#addresses = answers[0] as Address[];
-    } catch (error) {
-      // What some of them have opened is closed again.
-      this.#listeners = before;
-      await this.#all((thread) => thread.ask(this.#listenRequest(thread.number))).catch(() => {});
-      throw error;
-    } finally {
-      for (const { letGo } of held) letGo();
-    }
+  adopt(sockets: ReadonlyMap<string, Adoption>): void {
+    this.#listeners.adopt(sockets);
+  }
+
+  listen(listeners: readonly ListenerConfig[]): Promise<void> {
+    return this.#listeners.open(listeners);
   }
 
   addresses(): Address[] {
-    return this.#addresses;
+    return this.#listeners.addresses;
   }
 
-  async drain(timeoutMs: number): Promise<boolean> {
+  async drain(timeoutMs: number, isHandedOver = false): Promise<boolean> {
     this.#isStopping = true;
     const asked = this.living.length;
     const answers = await this.#all((thread) =>
-      thread.ask({ do: "drain", timeoutMs }, timeoutMs + DRAIN_ANSWER_MS),
+      thread.ask({ do: "drain", timeoutMs, isHandedOver }, timeoutMs + DRAIN_ANSWER_MS),
     );
     // One that died meanwhile has cut what it had.
     return answers.length === asked && answers.every((wasClean) => wasClean === true);
@@ -136,6 +134,8 @@ export class DataThreads implements Plane {
   async close(): Promise<void> {
     this.#isStopping = true;
     await this.#all((thread) => thread.close());
+    this.#isClosed = true;
+    this.#bells.ring(MAIN);
     this.#drainReports();
     clearInterval(this.#draining);
   }
@@ -151,6 +151,11 @@ export class DataThreads implements Plane {
   async loadSessions(dump: SessionDump): Promise<void> {
     this.sessions.load(dump);
     await this.#all((thread) => thread.ask({ do: "loadSessions", dump }));
+  }
+
+  hearSessions(news: readonly SessionNews[]): void {
+    this.sessions.hear(news);
+    for (const thread of this.living) thread.tell(news);
   }
 
   stats(pool: string): PoolStats {
@@ -187,6 +192,8 @@ export class DataThreads implements Plane {
       {
         died: (thread, reason) => this.#bury(thread, reason),
         learned: (thread, news) => this.#passOn(thread, news),
+        hasNews: () => this.#drainReports(),
+        said: (message) => this.guests.pass(message),
         refused: this.#kit.onPrefaceRefused,
         wrote: this.#stdout.write,
       },
@@ -195,6 +202,7 @@ export class DataThreads implements Plane {
 
   #passOn(from: ThreadHandle, news: readonly SessionNews[]): void {
     this.sessions.hear(news);
+    this.onSessionNews?.(news);
     for (const thread of this.living) if (thread !== from) thread.tell(news);
   }
 
@@ -213,22 +221,14 @@ export class DataThreads implements Plane {
     for (const board of this.#boards.values()) board.beginBurial(number);
     const lost = this.#kit.ledger.forgetThread(number);
     for (const board of this.#boards.values()) board.endBurial();
+    this.guests.buried(number);
+    this.#listeners.forget(number);
     this.#past.bury(thread.figures, this.#kit.clock.nowMs());
     this.#threads[number - 1] = null;
     if (this.#isStopping || !this.#hasStarted) return;
     const evidence = `thread ${number}; ${lost} requests in flight ended with it`;
     this.#kit.onThreadDeath(reason, evidence);
-    setTimeout(() => this.#replace(number), this.#pauseMs(thread));
-  }
-
-  /** At once, but for one that dies again and again. */
-  #pauseMs({ number, livedMs }: ThreadHandle): number {
-    const deaths = livedMs < EARLY_MS ? (this.#earlyDeaths[number - 1] ?? 0) + 1 : 0;
-    this.#earlyDeaths[number - 1] = deaths;
-    if (deaths === 0) return 0;
-    const pauseMs = Math.min(RESTART_MS * 2 ** (deaths - 1), RESTART_MS_MAX);
-    // Not all at the same moment.
-    return pauseMs * (0.5 + Math.random() / 2);
+    setTimeout(() => this.#replace(number), this.#pauses.after(number, thread.livedMs));
   }
 
   #replace(number: number): void {
@@ -238,7 +238,8 @@ export class DataThreads implements Plane {
     // One without listeners would do nothing, and nobody would notice. A death tells itself.
     const failed = (error: Error): void => thread.kill(error.message);
     thread.ready.catch(failed);
-    thread.ask(this.#listenRequest(number)).catch(failed);
+    this.guests.born(thread).catch(failed);
+    this.#listeners.ask(thread).catch(failed);
   }
 
   #tick(): void {
@@ -246,20 +247,19 @@ export class DataThreads implements Plane {
     this.#drainReports();
   }
 
+  /** The desks here serve another process: whoever waits there is called as in a thread. */
+  async #answerBell(): Promise<void> {
+    for (let heard = this.#bells.count(MAIN); !this.#isClosed;) {
+      await this.#bells.heard(MAIN, heard);
+      heard = this.#bells.count(MAIN);
+      for (const pool of this.#pools.values()) pool.serve();
+    }
+  }
+
   #drainReports(): void {
     let count = 0;
     for (const { reports } of this.living) count += reports.drain(this.#witnessOf);
     if (count > 0) for (const pool of this.#pools.values()) pool.hasLearned();
-  }
-
-  /** A unix socket has no port to share: the first thread alone listens there. */
-  #listenRequest(thread: number): Extract<ThreadRequest, { do: "listen" }> {
-    const mine = this.#listeners.filter(({ socketPath }) => socketPath === null || thread === 1);
-    const listeners = mine.map((listener) => ({
-      ...listener,
-      port: this.#ports.of(listener),
-    }));
-    return { do: "listen", listeners };
   }
 }
 
@@ -272,18 +272,18 @@ export interface DataThreadsKit {
   readonly pseudonym: string;
   readonly tickets: TicketKeys;
   readonly onPrefaceRefused: (address: string, reason: string) => void;
+  /** A thread has no socket for these addresses, and accepts nothing there. */
+  readonly onDeaf: OnDeaf;
   readonly onThreadDeath: (reason: string, evidence: string) => void;
 }
 
-/** Ejections and lessons are seen by all threads within that. */
-const DRAIN_MS = 5;
+/** Number of the main thread. */
+const MAIN = 0;
+/** How fast work is done is known to all threads within that; failures are read at once. */
+const DRAIN_MS = 20;
 /** About 10 s in which this thread ran and that one said nothing; it should every half second. */
-const SILENT_TICKS_MAX = 2_000;
+const SILENT_TICKS_MAX = 500;
 /** The main thread has more to do than to wait for a lock whose owner it has yet to bury. */
 const MAIN_WAIT_MS_MAX = 20;
 /** Beyond the drain time, for what is cut then. */
 const DRAIN_ANSWER_MS = 10_000;
-/** A thread that died so soon after its start is not started again at once. */
-const EARLY_MS = 2_000;
-const RESTART_MS = 500;
-const RESTART_MS_MAX = 10_000;

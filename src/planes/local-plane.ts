@@ -1,39 +1,57 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
 import type { Ledger } from "../core/ledger.ts";
+import type { Pool } from "../core/pool.ts";
 import type { Address } from "../http1/address.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
+import { type Adoption, Adoptions } from "./adoptions.ts";
 import { DataPlane, type DataPlaneKit } from "./data-plane.ts";
-import type { SessionDump, SessionTables } from "./session-tables.ts";
+import { LocalGuests } from "./guests.ts";
+import { SessionMail } from "./session-mail.ts";
+import type { SessionDump, SessionNews, SessionTables } from "./session-tables.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
 
 /** `threads: 0`: requests are carried by the main thread, at the desks that the pools themselves are. */
 export class LocalPlane implements Plane {
   readonly #plane: DataPlane;
   readonly #ledger: Ledger;
+  readonly #adoptions: Adoptions = new Adoptions(1);
+  readonly #mail: SessionMail = new SessionMail((news) => this.onSessionNews?.(news));
+  #pools: ReadonlyMap<string, Pool> = new Map();
+  readonly guests: LocalGuests = new LocalGuests(() => this.#pools.values());
+  onSessionNews: Plane["onSessionNews"] = null;
 
   constructor(config: Config, ledger: Ledger, kit: DataPlaneKit) {
     this.#ledger = ledger;
-    this.#plane = new DataPlane(config, kit);
+    const onSessionNews = (news: SessionNews): void => {
+      if (this.onSessionNews !== null) this.#mail.post(news);
+    };
+    this.#plane = new DataPlane(config, { ...kit, onSessionNews });
   }
 
   apply({ config, sessionKeys, pools, update }: PlaneChange): Promise<void> {
+    this.#pools = pools;
     this.#plane.apply(config, sessionKeys, (name) => pools.get(name)!, update);
     return Promise.resolve();
   }
 
+  adopt(sockets: ReadonlyMap<string, Adoption>): void {
+    this.#adoptions.add(sockets);
+  }
+
   listen(listeners: readonly ListenerConfig[]): Promise<void> {
-    return this.#plane.proxy.listen(listeners);
+    return this.#plane.proxy.listen(listeners.map((listener) => this.#adoptions.specOf(listener, 1)));
   }
 
   addresses(): Address[] {
     return this.#plane.proxy.addresses();
   }
 
-  drain(timeoutMs: number): Promise<boolean> {
-    return this.#plane.proxy.drain(timeoutMs);
+  drain(timeoutMs: number, isHandedOver = false): Promise<boolean> {
+    return this.#plane.proxy.drain(timeoutMs, isHandedOver);
   }
 
   close(): Promise<void> {
+    this.#mail.flush();
     return this.#plane.close();
   }
 
@@ -52,6 +70,10 @@ export class LocalPlane implements Plane {
   loadSessions(dump: SessionDump): Promise<void> {
     this.sessions.load(dump);
     return Promise.resolve();
+  }
+
+  hearSessions(news: readonly SessionNews[]): void {
+    this.sessions.hear(news);
   }
 
   stats(pool: string): PoolStats {

@@ -1,7 +1,9 @@
-import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { EndpointSpec } from "../core/endpoint.ts";
+import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
 import type { LedgerStorage } from "../core/ledger-storage.ts";
 import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
+import type { ListenerSpec } from "../proxy/listener.ts";
 import type { PoolStatsData } from "../proxy/pool-stats.ts";
 import type { TicketSeed } from "../proxy/ticket-keys.ts";
 import type { PlaneCounts } from "./plane.ts";
@@ -42,10 +44,12 @@ export interface ThreadPool {
 /** What a data thread is asked to do; it answers each with a {@link ThreadAnswer} of the same number. */
 export type ThreadRequest =
   | { readonly do: "apply"; readonly plan: ThreadPlan }
-  | { readonly do: "listen"; readonly listeners: readonly ListenerConfig[] }
-  | { readonly do: "drain"; readonly timeoutMs: number }
+  | { readonly do: "listen"; readonly listeners: readonly ListenerSpec[] }
+  | { readonly do: "drain"; readonly timeoutMs: number; readonly isHandedOver: boolean }
   | { readonly do: "reopenLogs" }
   | { readonly do: "loadSessions"; readonly dump: SessionDump }
+  | { readonly do: "becomeGuest" }
+  | { readonly do: "standAlone" }
   | { readonly do: "close" };
 
 /** A request, and the number of its answer. */
@@ -59,8 +63,16 @@ export interface Logged {
   readonly logged: boolean;
 }
 
-/** What is said to a data thread: a question, that lines were written, or what other threads have learned. */
-export type ThreadNote = NumberedRequest | Logged | readonly SessionNews[];
+/** An answer of the process that has taken over. */
+export interface HostNote {
+  readonly host: HostMessage;
+}
+
+/**
+ * What is said to a data thread: a question, that lines were written, what the successor answers, or what
+ * other threads have learned.
+ */
+export type ThreadNote = NumberedRequest | Logged | HostNote | readonly SessionNews[];
 
 /** Number of the answer that a thread gives unasked, once it has begun to work. */
 export const READY = 0;
@@ -70,8 +82,12 @@ export type ThreadMessage =
   | ThreadAnswer
   /** A connection was closed for its PROXY header. */
   | { readonly kind: "refused"; readonly address: string; readonly reason: string }
+  /** For the process that has taken over. */
+  | { readonly kind: "guest"; readonly message: GuestMessage }
   | { readonly kind: "sessions"; readonly news: readonly SessionNews[] }
   | { readonly kind: "figures"; readonly figures: ThreadFigures }
+  /** Its reports should be read now. */
+  | { readonly kind: "urgent" }
   /** Lines for the standard output, which only one thread may write to; answered by {@link Logged}. */
   | { readonly kind: "log"; readonly bytes: Uint8Array };
 

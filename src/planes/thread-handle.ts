@@ -1,8 +1,10 @@
 import { Worker } from "node:worker_threads";
+import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
 import { ERRORS, type ErrorCode, EvenerError } from "../errors.ts";
 import { ReportReader } from "../core/sharing/report-ring.ts";
 import { Figures } from "./figures.ts";
 import {
+  type HostNote,
   type Logged,
   type NumberedRequest,
   READY,
@@ -80,6 +82,12 @@ export class ThreadHandle {
     this.#worker.postMessage(news);
   }
 
+  /** What the process that has taken over answers. */
+  tellHost(host: HostMessage): void {
+    const note: HostNote = { host };
+    this.#worker.postMessage(note);
+  }
+
   /** Ends it in peace. */
   async close(): Promise<void> {
     await this.ask({ do: "close" }, CLOSE_MS_MAX).catch(() => {});
@@ -117,6 +125,10 @@ export class ThreadHandle {
         return;
       case "sessions":
         return this.#owner.learned(this, message.news);
+      case "urgent":
+        return this.#owner.hasNews();
+      case "guest":
+        return this.#owner.said(message.message);
       case "refused":
         return this.#owner.refused(message.address, message.reason);
       case "log":
@@ -148,6 +160,10 @@ export interface ThreadOwner {
   died(thread: ThreadHandle, reason: string): void;
   /** Of sessions: the other threads are to know it. */
   learned(thread: ThreadHandle, news: readonly SessionNews[]): void;
+  /** Its reports should be read now. */
+  hasNews(): void;
+  /** To the process that has taken over. */
+  said(message: GuestMessage): void;
   /** A connection was closed for its PROXY header. */
   refused(address: string, reason: string): void;
   /** Bytes for the standard output. */

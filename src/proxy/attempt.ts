@@ -131,6 +131,11 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.lease.settle(outcome, { retryAfterMs, isUnreachable, cause: this.#cause });
   }
 
+  /** There will be no other: a deadline that is cleared stands in the wheel until its old time has come. */
+  close(): void {
+    this.#context.deadlines.remove(this.#deadline);
+  }
+
   /** The client reads again. */
   resume(): void {
     this.#relay.drained();

@@ -127,6 +127,11 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#log("bad_request");
   }
 
+  /** The connection is closed: nothing of it may be kept. */
+  close(): void {
+    this.#attempt.close();
+  }
+
   /** The balancer stops and has waited long enough. */
   shutDown(): void {
     if (this.#phase === "tunnel") return this.#tunnel!.shutDown();

@@ -1,8 +1,8 @@
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { dirname } from "node:path";
 import { EvenerError } from "../errors.ts";
-import { type Address, addressText } from "../http1/address.ts";
+import { type Address, addressText, boundPath } from "../http1/address.ts";
 import type { Introduction } from "./preface.ts";
 import { FULL, turnAway } from "./refusal.ts";
 import type { TicketKeys } from "./ticket-keys.ts";
@@ -16,6 +16,16 @@ export interface ListenerSpec extends Address {
   readonly tls: ListenerTls | null;
   /** Mode of the file of a unix socket, such as 0o660. */
   readonly socketMode: number;
+  /** Sockets that listen there already; absent: it is opened. */
+  readonly adopted?: AdoptedSockets;
+}
+
+/** Listening sockets that came from another process. */
+export interface AdoptedSockets {
+  /** At least one. Connections that wait in any of them are accepted. */
+  readonly descriptors: readonly number[];
+  /** The file of the unix socket is ours to remove. */
+  readonly ownsFile: boolean;
 }
 
 /** Who gets the connections of listeners. */
@@ -38,10 +48,13 @@ export interface ListenerOwner {
  */
 export class Listener {
   readonly #owner: ListenerOwner;
-  readonly #server: net.Server;
+  /** One, but for several sockets that were adopted. */
+  readonly #servers: net.Server[] = [];
   readonly #tickets: TicketKeys;
   #spec: ListenerSpec;
   #tls: TlsAcceptor | null;
+  /** The file of the unix socket is there, and ours. */
+  #ownsFile = false;
 
   /** Throws EVENER_LISTEN_FAILED where `spec.tls` can not be used. */
   constructor(spec: ListenerSpec, owner: ListenerOwner, tickets: TicketKeys) {
@@ -49,24 +62,23 @@ export class Listener {
     this.#spec = spec;
     this.#tickets = tickets;
     this.#tls = this.#createTls(spec);
-    this.#server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
   /**
-   * Begins to listen; rejects with EVENER_LISTEN_FAILED. `all` are the listeners that there will be;
-   * `reusePort`: other threads listen on the same port.
+   * Begins to listen, in sockets that are there or in one of its own; rejects with EVENER_LISTEN_FAILED.
+   * `all` are the listeners that there will be; `reusePort`: other threads listen on the same port.
    */
   async open(all: readonly Address[], reusePort: boolean): Promise<void> {
-    const { host, port, socketPath = null, socketMode } = this.#spec;
+    const { host, port, socketPath = null, adopted } = this.#spec;
     try {
-      if (socketPath === null) {
+      if (adopted !== undefined) {
+        for (const fd of adopted.descriptors) await this.#listen({ fd });
+        this.#ownsFile = socketPath !== null && adopted.ownsFile;
+      } else if (socketPath !== null) await this.#openFile(socketPath);
+      else {
         const ipv6Only = leavesIpv4(this.#spec, all);
         await this.#listen({ host, port, ipv6Only, reusePort, backlog: BACKLOG });
-        return;
       }
-      await removeStale(socketPath);
-      await this.#listen({ path: socketPath, backlog: BACKLOG });
-      chmodSync(socketPath, socketMode);
     } catch (error) {
       this.close();
       throw listenError(this.#spec, error as NodeJS.ErrnoException);
@@ -85,15 +97,18 @@ export class Listener {
 
   /** The port is the real one where 0 was asked for. */
   get address(): Address {
-    const address = this.#server.address();
+    const address = this.#servers[0]?.address() ?? null;
     if (address === null || typeof address === "string") return this.#spec;
     return { host: address.address, port: address.port };
   }
 
-  /** Accepts no more; the file of a unix socket goes. */
-  close(): void {
-    this.#server.close();
+  /** Accepts no more. The file of a unix socket goes, unless another process goes on with it. */
+  close(isHandedOver = false): void {
+    for (const server of this.#servers) server.close();
     this.#tls?.close();
+    const { socketPath = null } = this.#spec;
+    if (socketPath !== null && this.#ownsFile && !isHandedOver) removeFile(socketPath);
+    this.#ownsFile = false;
   }
 
   /** Closes what is in a handshake still. */
@@ -110,13 +125,30 @@ export class Listener {
     }
   }
 
-  #listen(options: net.ListenOptions): Promise<void> {
+  /**
+   * Under another name at first: closing a socket removes the file that it was bound to, and another process
+   * may go on with it. So who comes finds the file with its mode, too.
+   */
+  async #openFile(path: string): Promise<void> {
+    await removeStale(path);
+    const bound = boundPath(path);
+    await removeStale(bound);
+    await this.#listen({ path: bound, backlog: BACKLOG });
+    chmodSync(bound, this.#spec.socketMode);
+    renameSync(bound, path);
+    this.#ownsFile = true;
+  }
+
+  #listen(options: net.ListenOptions | { fd: number }): Promise<void> {
+    const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#servers.push(server);
     return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(options, () => {
-        this.#server.off("error", reject);
+      server.once("error", reject);
+      // Of a descriptor Node takes the backlog from here only.
+      server.listen(options, BACKLOG, () => {
+        server.off("error", reject);
         // Accept errors (no descriptors left, say) concern one connection, not the listener.
-        this.#server.on("error", () => {});
+        server.on("error", () => {});
         resolve();
       });
     });
@@ -163,6 +195,14 @@ export function probePort(address: Address, all: readonly Address[]): Promise<nu
       server.close(() => resolve(found));
     });
   });
+}
+
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Somebody else has removed it.
+  }
 }
 
 /** Takes away the file of a socket on which nobody listens any more. */

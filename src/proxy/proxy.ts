@@ -71,25 +71,35 @@ export class Proxy implements ListenerOwner {
         this.#listeners.delete(key);
       }
     }
+    // In the order of their naming, for `addresses`.
+    for (const key of wanted.keys()) {
+      const listener = this.#listeners.get(key)!;
+      this.#listeners.delete(key);
+      this.#listeners.set(key, listener);
+    }
   }
 
-  /** The addresses that are listened on; the port is the real one where 0 was asked for. */
+  /** The addresses that are listened on, in their order; the port is the real one where 0 was asked for. */
   addresses(): Address[] {
     return [...this.#listeners.values()].map(({ address }) => address);
   }
 
   /**
    * Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when none was
-   * cut.
+   * cut. `isHandedOver`: another process goes on with the listening sockets, and clients are to notice
+   * nothing: who is between two requests, or before his first, may send one more for a while.
    */
-  async drain(timeoutMs: number): Promise<boolean> {
+  async drain(timeoutMs: number, isHandedOver = false): Promise<boolean> {
     this.#isDraining = true;
     const listeners = [...this.#listeners.values()];
-    for (const listener of listeners) listener.close();
+    for (const listener of listeners) listener.close(isHandedOver);
     this.#listeners.clear();
+    const graceMs = isHandedOver ? Math.min(timeoutMs, GRACE_MS) : 0;
+    for (const connection of this.#exchanges.keys()) connection.isLast = true;
+    if (graceMs > 0) await this.#untilEmpty(graceMs);
     this.#prefaces.close();
     for (const connection of this.#exchanges.keys()) connection.retire();
-    const isEmpty = await this.#untilEmpty(timeoutMs);
+    const isEmpty = await this.#untilEmpty(timeoutMs - graceMs);
     this.context.mirrors.close();
     if (isEmpty) return true;
     for (const listener of listeners) listener.abort();
@@ -147,6 +157,7 @@ export class Proxy implements ListenerOwner {
   }
 
   #closed(connection: ServerConnection): void {
+    this.#exchanges.get(connection)?.close();
     this.#exchanges.delete(connection);
     if (this.connections === 0) this.#onEmpty?.();
   }
@@ -161,5 +172,7 @@ export interface ProxySettings {
   readonly connectionsMax: number;
 }
 
+/** A request that is on its way when its connection closes is lost: busy clients send one within that. */
+const GRACE_MS = 5_000;
 /** After the drain time: for the last answers to leave. */
 const CUT_MS = 500;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { Witness } from "../../src/core/desk.ts";
-import type { LeaseFacts, Outcome, OutcomeDetail } from "../../src/core/lease.ts";
+import type { Witness } from "../../src/core/desk-setup.ts";
+import type { LeaseFacts, Outcome, OutcomeDetail, PickReason } from "../../src/core/lease.ts";
 import { Ledger } from "../../src/core/ledger.ts";
 import { OwnedLock } from "../../src/core/sharing/owned-lock.ts";
 import { ReportReader, ReportWriter } from "../../src/core/sharing/report-ring.ts";
@@ -164,6 +164,29 @@ test("a full ring drops and counts; a trial whose end nobody hears is free again
     1,
   );
   assert.equal(told.numbers.at(-1), RECORDS_MAX);
+});
+
+test("a reader is called for failures and trials, once until it has come", () => {
+  const reader = new ReportReader();
+  let calls = 0;
+  const writer = new ReportWriter(reader.memory, new Ledger({ slotsMax: 1 }), 1, () => calls++);
+  const settle = (outcome: Outcome, why: PickReason = "policy"): void =>
+    writer.settled({ ...FACTS, why }, outcome, DETAIL, 1);
+  const drain = (): number => reader.drain(() => undefined);
+  settle("ok");
+  assert.equal(calls, 0);
+  settle("backend_error");
+  settle("timeout");
+  settle("ok", "trial");
+  assert.equal(calls, 1);
+  assert.equal(drain(), 4);
+  settle("ok", "trial");
+  assert.equal(calls, 2);
+  drain();
+  settle("ok");
+  drain();
+  settle("backend_overload");
+  assert.equal(calls, 3);
 });
 
 test("a report says all that is known of a lease; whoever is not found is passed over", () => {

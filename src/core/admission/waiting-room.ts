@@ -69,6 +69,17 @@ export class WaitingRoom {
     return true;
   }
 
+  /** Takes out all who wait, in their order: they are served elsewhere. */
+  takeAll(): QueueEntry[] {
+    const all: QueueEntry[] = [];
+    for (let entry = this.queue.first(); entry !== null; entry = this.queue.first()) {
+      this.queue.remove(entry);
+      all.push(entry);
+    }
+    this.#publish();
+    return all;
+  }
+
   /** Gives what has become free to those who wait. Waiters may pick or settle while they are told. */
   serve(nowMs: number): void {
     if (this.#isServing) return;

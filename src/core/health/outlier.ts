@@ -82,6 +82,24 @@ export class Outlier {
     return countBits(window);
   }
 
+  /** For another process. */
+  dump(nowMs: number): OutlierData {
+    const { kind, reason, untilMs, sinceMs } = this;
+    const history = this.#history;
+    const ejections = this.#ejections;
+    return { kind, reason, leftMs: untilMs - nowMs, lastedMs: nowMs - sinceMs, ejections, history };
+  }
+
+  /** Goes on where that one was. */
+  load({ kind, reason, leftMs, lastedMs, ejections, history }: OutlierData, nowMs: number): void {
+    this.kind = kind;
+    this.reason = reason;
+    this.untilMs = nowMs + leftMs;
+    this.sinceMs = nowMs - lastedMs;
+    this.#ejections = ejections;
+    this.#history = history;
+  }
+
   #record(bit: 0 | 1): void {
     this.#history = (this.#history << 1) | bit;
   }
@@ -101,6 +119,16 @@ export interface OutlierOptions {
   /** First ejection; doubles up to the maximum. */
   readonly ejectionMs: number;
   readonly ejectionMsMax: number;
+}
+
+/** How it stands, as plain data; times are distances from now in milliseconds. */
+export interface OutlierData {
+  readonly kind: Outlier["kind"];
+  readonly reason: EjectionReason | null;
+  readonly leftMs: number;
+  readonly lastedMs: number;
+  readonly ejections: number;
+  readonly history: number;
 }
 
 export type EjectionReason =

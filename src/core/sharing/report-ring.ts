@@ -1,4 +1,4 @@
-import type { Witness } from "../desk.ts";
+import type { Witness } from "../desk-setup.ts";
 import { FAILURE_CAUSES } from "../failure-cause.ts";
 import { type LeaseFacts, NO_DETAIL, type Outcome, type OutcomeDetail, type PickReason } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
@@ -13,17 +13,30 @@ export class ReportWriter implements Witness {
   readonly #thread: number;
   readonly #positions: Int32Array;
   readonly #records: Float64Array;
+  readonly #onUrgent: () => void;
   #written: number;
+  /** How far the reader has been called: until it has come so far, it need not be called again. */
+  #calledTo: number;
   /** Records lost because the reader was too slow: lessons, never counts. */
   dropped = 0;
 
-  /** `thread`: who writes, as in the ledger. */
-  constructor(memory: SharedArrayBuffer, ledger: Ledger, thread: number) {
+  /**
+   * `thread`: who writes, as in the ledger. `onUrgent`: there is something that should not wait for the
+   * reader's next look, as it may change where work goes.
+   */
+  constructor(
+    memory: SharedArrayBuffer,
+    ledger: Ledger,
+    thread: number,
+    onUrgent: () => void = (): void => {},
+  ) {
     this.#ledger = ledger;
     this.#thread = thread;
     this.#positions = new Int32Array(memory, 0, 2);
     this.#records = new Float64Array(memory, POSITIONS_BYTES);
     this.#written = this.#positions[WRITTEN]!;
+    this.#calledTo = this.#written;
+    this.#onUrgent = onUrgent;
   }
 
   started(lease: LeaseFacts, nowMs: number): void {
@@ -35,11 +48,20 @@ export class ReportWriter implements Witness {
   }
 
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
-    if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) return;
+    if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) {
+      if (outcome !== "ok" || lease.why === "trial") this.#call();
+      return;
+    }
     // Nobody will hear that the trial is over. Another thread's stays.
     const { trial, generation } = this.#ledger;
     if (lease.why !== "trial" || generation[lease.slot] !== lease.generation) return;
     Atomics.compareExchange(trial, lease.slot, this.#thread + 1, 0);
+  }
+
+  #call(): void {
+    if (((Atomics.load(this.#positions, READ) - this.#calledTo) | 0) < 0) return;
+    this.#calledTo = this.#written;
+    this.#onUrgent();
   }
 
   #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
