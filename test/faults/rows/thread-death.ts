@@ -40,7 +40,7 @@ export const threadDeath: Row = {
     const refused = ended.filter(({ detail }) => detail === "ECONNREFUSED");
     trial.expect(refused.length === 0, `${refused.length} connections were refused`);
     const told = (await evener.events()).filter(({ kind }) => kind === "thread_died");
-    // Each was logged, see above; of events only the last ones are kept, and a busy machine makes many.
+    // Each was logged, see above. Once a busy machine had no event of them: docs/internals/faults.md.
     trial.note("events of deaths", told.length);
     // About a quarter of what is in flight; a load of W has at most 60 or so.
     const most = 40 * deaths.length;
