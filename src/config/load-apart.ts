@@ -23,7 +23,7 @@ export class ApartLoader {
 
   async #load(file: string): Promise<Config> {
     if (this.#idle !== null) clearTimeout(this.#idle);
-    this.#worker ??= new Worker(PROGRAM, { name: "evener configuration" });
+    this.#worker ??= new Worker(PROGRAM, { name: "evener configuration", resourceLimits: LIMITS });
     const worker = this.#worker;
     worker.ref();
     const answered = once(worker, "message") as Promise<[LoadAnswer]>;
@@ -34,7 +34,10 @@ export class ApartLoader {
     } catch (error) {
       // It has died: the next file gets another.
       this.#worker = null;
-      throw error;
+      if ((error as NodeJS.ErrnoException).code !== "ERR_WORKER_OUT_OF_MEMORY") throw error;
+      // A file with tens of thousands of lines is read here, at the price of memory that stays.
+      const { loadConfig } = await import("./load.ts");
+      return loadConfig(file);
     }
     worker.unref();
     this.#idle = setTimeout(() => this.#end(), IDLE_MS).unref();
@@ -54,5 +57,7 @@ export type LoadAnswer =
   | { readonly code: ErrorCode; readonly message: string; readonly problems: readonly Problem[] };
 
 const PROGRAM = new URL(import.meta.url.replace(/load-apart(?=\.[jt]s$)/, "load-program"));
+/** Enough for some thousand backends. Memory that it has had once stays with the process. */
+const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
 /** Reloads often come in groups. */
 const IDLE_MS = 5_000;

@@ -8,8 +8,16 @@ export function connectionsThatFit(connectionsMax: number, descriptorsMax: numbe
   return Math.min(connectionsMax, Math.max(pairs, CONNECTIONS_MIN));
 }
 
-/** Descriptors that the process may have open; Infinity where there is no limit, or none is known. */
+/**
+ * Descriptors that the process may have open; Infinity where there is no limit, or none is known. Looked up
+ * once: that takes milliseconds.
+ */
 export function openFilesMax(): number {
+  known ??= readOpenFilesMax();
+  return known;
+}
+
+function readOpenFilesMax(): number {
   const report = process.report as (NodeJS.ProcessReport & { excludeNetwork?: boolean }) | undefined;
   if (report === undefined) return Number.POSITIVE_INFINITY;
   // Names of all peers would be looked up.
@@ -19,6 +27,7 @@ export function openFilesMax(): number {
   return soft > 0 ? soft : Number.POSITIVE_INFINITY;
 }
 
+let known: number | undefined;
 /** For listeners, logs, probes, operators, refusals, and idle connections to backends. */
 const DESCRIPTORS_RESERVED = 96;
 const CONNECTIONS_MIN = 16;

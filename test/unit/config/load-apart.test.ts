@@ -60,4 +60,17 @@ describe("reading a configuration in a thread of its own", () => {
       ["fulfilled", "fulfilled", "rejected", "rejected", "fulfilled"],
     );
   });
+
+  test("a file that is too much for the thread is read all the same, and the next one in a thread again", async () => {
+    const loader = new ApartLoader();
+    const backends = Array.from(
+      { length: 20_000 },
+      (_, i) => `http://10.${i >> 16}.${(i >> 8) & 255}.${i & 255}:1`,
+    );
+    const huge = fileOf("huge.yaml", JSON.stringify({ listen: 8080, backends }));
+    const config = await loader.load(huge);
+    assert.equal(config.pools[0]!.backends.length, backends.length);
+    const small = fileOf("small.yaml", "listen: 8080\nbackends: [http://127.0.0.1:1]\n");
+    assert.equal((await loader.load(small)).pools[0]!.backends.length, 1);
+  });
 });
