@@ -58,6 +58,6 @@ export type LoadAnswer =
 
 const PROGRAM = new URL(import.meta.url.replace(/load-apart(?=\.[jt]s$)/, "load-program"));
 /** Enough for some thousand backends. Memory that it has had once stays with the process. */
-const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 };
+const LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 8 };
 /** Reloads often come in groups. */
 const IDLE_MS = 5_000;
