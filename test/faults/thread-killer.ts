@@ -1,4 +1,4 @@
-// For `node --import`: SIGUSR2 ends a data thread where it stands, as a bug of ours would; each time another.
+// For `node --import`: SIGWINCH ends a data thread where it stands, as a bug of ours would; each time another.
 import { isMainThread, type Worker } from "node:worker_threads";
 
 if (isMainThread) {
@@ -9,5 +9,5 @@ if (isMainThread) {
     living.push(worker);
     worker.on("exit", () => living.splice(living.indexOf(worker), 1));
   });
-  process.on("SIGUSR2", () => void living[0]?.terminate());
+  process.on("SIGWINCH", () => void living[0]?.terminate());
 }

@@ -23,7 +23,7 @@ export const threadDeath: Row = {
       await trial.sleep(trial.pick(700, 2_500));
       const running = load.running;
       deaths.push(performance.now());
-      evener.signal("SIGUSR2");
+      evener.signal("SIGWINCH");
       const died = (): number => evener.log.filter((line) => line.includes("a data thread died")).length;
       await trial.until(() => died() === deaths.length, "the end of a data thread");
       const endedMs = performance.now();
@@ -40,8 +40,7 @@ export const threadDeath: Row = {
     const refused = ended.filter(({ detail }) => detail === "ECONNREFUSED");
     trial.expect(refused.length === 0, `${refused.length} connections were refused`);
     const told = (await evener.events()).filter(({ kind }) => kind === "thread_died");
-    // Each was logged, see above. Once a busy machine had no event of them: docs/internals/faults.md.
-    trial.note("events of deaths", told.length);
+    trial.expect(told.length === deaths.length, `${told.length} events of ${deaths.length} deaths`);
     // About a quarter of what is in flight; a load of W has at most 60 or so.
     const most = 40 * deaths.length;
     trial.expect(ended.length <= most, `${ended.length} requests ended with ${deaths.length} threads`);
