@@ -29,7 +29,6 @@ import type { PoolStats } from "./proxy/pool-stats.ts";
 /** A running Evener: the only place that knows every room. */
 export class Server {
   readonly #log: Logger;
-  readonly #clock = readClock;
   readonly #deadlines: Deadlines = new Deadlines();
   readonly #journal: Journal;
   readonly fleet: Fleet;
@@ -52,11 +51,11 @@ export class Server {
   private constructor(config: Config, log: Logger, heritage: Heritage) {
     this.#config = config;
     this.#log = log;
-    const journal = new Journal(log, this.#clock);
+    const journal = new Journal(log, readClock);
     this.#journal = journal;
     const random = new Random(randomBytes(4).readUInt32LE(0));
     this.#names = new Names({
-      clock: this.#clock,
+      clock: readClock,
       random: random.split(4),
       sourceOf: (servers) => new DnsSource(servers),
       pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => {}),
@@ -67,15 +66,15 @@ export class Server {
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
     this.#identity = new Identity(heritage.predecessor?.hello.secrets ?? null);
     const { pseudonym, tickets } = this.#identity;
-    const shared = { clock: this.#clock, random, deadlines: this.#deadlines, pseudonym, tickets };
+    const shared = { clock: readClock, random, deadlines: this.#deadlines, pseudonym, tickets };
     const onThreadDeath = journal.noteDeath.bind(journal);
     const onPrefaceRefused = journal.noteRefusedPreface.bind(journal);
     const told = { onThreadDeath, onPrefaceRefused, onDeaf: journal.noteDeaf.bind(journal) };
-    const dataKit = { count: threads, ledger, clock: this.#clock, pseudonym, tickets, ...told };
+    const dataKit = { count: threads, ledger, clock: readClock, pseudonym, tickets, ...told };
     this.dataThreads = threads === 0 ? null : new DataThreads(dataKit);
     this.fleet = new Fleet({
       ledger,
-      clock: this.#clock,
+      clock: readClock,
       random,
       onEvent: (event) => journal.note(event),
       turnstileOf: (pool) => this.dataThreads?.boardOf(pool),
@@ -85,10 +84,10 @@ export class Server {
     this.#plane = this.dataThreads ?? new LocalPlane(config, ledger, localKit);
     this.#succession = new Succession(heritage, {
       plane: this.#plane,
-      clock: this.#clock,
+      clock: readClock,
       poolOf: (name) => this.fleet.find(name),
-      recall: ({ pool, endpoints }) => this.fleet.recall(pool, endpoints, this.#clock.nowMs()),
-      memories: () => this.fleet.memories(this.#clock.nowMs()),
+      recall: ({ pool, endpoints }) => this.fleet.recall(pool, endpoints, readClock.nowMs()),
+      memories: () => this.fleet.memories(readClock.nowMs()),
       note: journal.noteOwn.bind(journal),
       warn: (facts, text) => log.warn(facts, text),
     });
@@ -240,10 +239,11 @@ export class Server {
   async #reload(config: Config): Promise<ConfigDiff> {
     if (this.#isDraining) throw new EvenerError("EVENER_SHUTTING_DOWN", "it is stopping: nothing is opened");
     const before = this.#config;
+    const diff = diffConfigs(before, config);
+    if (diff.isEmpty) return diff;
     try {
       await this.#plane.listen([...before.listeners, ...config.listeners]);
     } catch (error) {
-      // Whatever was opened before the one that failed closes again.
       await this.#plane.listen(before.listeners);
       throw error;
     }
@@ -257,7 +257,7 @@ export class Server {
     } finally {
       await this.#names.follow(namesOf(this.#config), this.#config.resolvers);
     }
-    return diffConfigs(before, config);
+    return diff;
   }
 
   /** Names stand for other addresses: the configuration is carried out once more, with these. */

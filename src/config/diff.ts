@@ -16,11 +16,14 @@ export function diffConfigs(old: Config, next: Config): ConfigDiff {
     if (isAtRestart) needsRestart.push(key);
   }
   if (!isDeepStrictEqual(old.pools, next.pools)) parts.push(describePools(old.pools, next.pools));
-  return { text: parts.length === 0 ? "no change" : parts.join("; "), needsRestart };
+  const isEmpty = parts.length === 0;
+  return { isEmpty, text: isEmpty ? "no change" : parts.join("; "), needsRestart };
 }
 
 /** What differs between two configurations. */
 export interface ConfigDiff {
+  /** Nothing does. */
+  readonly isEmpty: boolean;
   /** One line for a log: `routes +/v2/; limits body_bytes; pool default: backends +c:8000, queue`. */
   readonly text: string;
   /** Keys of the file that changed and that only a restart applies. */

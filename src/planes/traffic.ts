@@ -22,6 +22,8 @@ export class Traffic {
   readonly #threads: number;
   #retry: PoolConfig["retry"] = null;
   #budget: RetryBudget | null = null;
+  #cookies: SessionCookies | null = null;
+  #cookieRules = "";
 
   /** `threads`: how many carry the requests of this pool. */
   constructor(desk: Desk, deadlines: Deadlines, threads: number) {
@@ -43,12 +45,7 @@ export class Traffic {
     this.#renewBudget(config.retry);
     const { session, policy, name } = config;
     const isCookie = session?.key.from === "session_cookie";
-    const cookies = isCookie
-      ? new SessionCookies(session.cookieName, name, session.ttlMs, sessionKeys)
-      : null;
-    const tags = config.backends.flatMap(({ id }) =>
-      (cookies?.tagsOf(id) ?? []).map((tag) => [tag, id] as const),
-    );
+    const cookies = isCookie ? this.#cookiesFor(session, name, sessionKeys) : null;
     return {
       name,
       pool: this.desk,
@@ -58,7 +55,7 @@ export class Traffic {
       sessionKey: session === null || isCookie || learned !== null ? null : session.key,
       learner: session === null || learned === null ? null : learnerOf(session, learned),
       cookies,
-      idByTag: new Map(tags),
+      idByTag: cookies?.tagsOf(config.backends.map(({ id }) => id)) ?? new Map(),
       retry: config.retry,
       budget: this.#budget,
       timeouts: config.timeouts,
@@ -67,6 +64,16 @@ export class Traffic {
 
   close(): void {
     this.#upstreams.close();
+  }
+
+  /** The same as before where nothing of it has changed: it knows signatures and tags. */
+  #cookiesFor({ cookieName, ttlMs }: SessionConfig, pool: string, keys: readonly string[]): SessionCookies {
+    const rules = JSON.stringify([cookieName, pool, ttlMs, keys]);
+    if (this.#cookies === null || rules !== this.#cookieRules) {
+      this.#cookies = new SessionCookies(cookieName, pool, ttlMs, keys);
+    }
+    this.#cookieRules = rules;
+    return this.#cookies;
   }
 
   /** It begins anew when its rules change; it holds nothing that would be missed. */

@@ -14,6 +14,8 @@ export class SessionCookies {
   readonly #ttlMs: number;
   readonly name: string;
   readonly #verified: Map<string, string> = new Map();
+  /** By id: a reload asks for all of them again. */
+  #tags: Map<string, string[]> = new Map();
 
   /** `secrets`: one or two, at least 16 characters each. */
   constructor(name: string, pool: string, ttlMs: number, secrets: readonly string[]) {
@@ -23,8 +25,15 @@ export class SessionCookies {
     this.#keys = secrets.map((secret) => ({ secret, id: digest(secret, "key id").slice(0, 4) }));
   }
 
-  /** What stands for the backend of that id in cookies. */
-  tagsOf(id: string): string[] {
+  /** What stands for the backends of these ids in cookies, each with its id. */
+  tagsOf(ids: readonly string[]): Map<string, string> {
+    const before = this.#tags;
+    this.#tags = new Map();
+    for (const id of ids) this.#tags.set(id, before.get(id) ?? this.#tagsFor(id));
+    return new Map([...this.#tags].flatMap(([id, tags]) => tags.map((tag) => [tag, id] as const)));
+  }
+
+  #tagsFor(id: string): string[] {
     return this.#keys.map((key) => digest(key.secret, `tag ${this.#pool} ${id}`).slice(0, TAG_LENGTH));
   }
 
@@ -32,7 +41,7 @@ export class SessionCookies {
   setCookieLine(id: string, wallMs: number, isSecure: boolean): string {
     const key = this.#keys[0]!;
     const expiry = Math.ceil((wallMs + this.#ttlMs) / 1000).toString(36);
-    const tag = digest(key.secret, `tag ${this.#pool} ${id}`).slice(0, TAG_LENGTH);
+    const tag = (this.#tags.get(id) ?? this.#tagsFor(id))[0]!;
     const signature = this.#sign(key, tag, expiry);
     const value = `1.${key.id}.${tag}.${expiry}.${signature}`;
     const secure = isSecure ? "; Secure" : "";
