@@ -20,9 +20,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 function read(file: string, bytesMax: number): string {
-  const descriptor = fs.openSync(file, "r");
+  // A pipe would make us wait for whoever writes to it, perhaps for ever.
+  const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
   try {
-    // Not the size from stat: pipes and /proc files have none.
+    const stat = fs.fstatSync(descriptor);
+    if (!stat.isFile() && !stat.isDirectory()) throw new Error("it is no regular file");
+    // Not the size from stat: files of /proc have none.
     const buffer = Buffer.alloc(bytesMax + 1);
     let length = 0;
     while (length < buffer.length) {

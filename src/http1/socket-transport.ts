@@ -86,6 +86,7 @@ class SocketTransport implements Transport {
   #error: Error | null = null;
   #hasEnded = false;
   #isDestroyed = false;
+  #isPaused = false;
   /** No more may be written: our FIN is on its way. */
   #isEnding = false;
   /** The TCP connection stands, the handshake of TLS does not. */
@@ -138,11 +139,14 @@ class SocketTransport implements Transport {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    if (!this.#isDestroyed) this.#socket.resume();
+    if (!this.#isPaused || this.#isDestroyed) return;
+    this.#isPaused = false;
+    this.#socket.resume();
   }
 
   end(): void {

@@ -7,6 +7,8 @@ import { type Adoption, Adoptions } from "./adoptions.ts";
 import { DataPlane, type DataPlaneKit } from "./data-plane.ts";
 import { LocalGuests } from "./guests.ts";
 import { SessionMail } from "./session-mail.ts";
+import { Ports } from "./ports.ts";
+import { SHARES_PORTS } from "./thread-count.ts";
 import type { SessionDump, SessionNews, SessionTables } from "./session-tables.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
 
@@ -15,6 +17,8 @@ export class LocalPlane implements Plane {
   readonly #plane: DataPlane;
   readonly #ledger: Ledger;
   readonly #adoptions: Adoptions = new Adoptions(1);
+  readonly #ports: Ports = new Ports();
+  #listeners: readonly ListenerConfig[] = [];
   readonly #mail: SessionMail = new SessionMail((news) => this.onSessionNews?.(news));
   #pools: ReadonlyMap<string, Pool> = new Map();
   readonly guests: LocalGuests = new LocalGuests(() => this.#pools.values());
@@ -38,8 +42,20 @@ export class LocalPlane implements Plane {
     this.#adoptions.add(sockets);
   }
 
-  listen(listeners: readonly ListenerConfig[]): Promise<void> {
-    return this.#plane.proxy.listen(listeners.map((listener) => this.#adoptions.specOf(listener, 1)));
+  /** In sockets that share their port: a process that takes over may have more threads, and open others. */
+  async listen(listeners: readonly ListenerConfig[]): Promise<void> {
+    const adopted = listeners.filter((listener) => this.#adoptions.portOf(listener) !== undefined);
+    const held = await this.#ports.choose(listeners, [...this.#listeners, ...adopted]);
+    const specs = listeners.map((listener) => {
+      const port = this.#adoptions.portOf(listener) ?? this.#ports.of(listener);
+      return { ...this.#adoptions.specOf(listener, 1), port };
+    });
+    try {
+      await this.#plane.proxy.listen(specs, SHARES_PORTS);
+      this.#listeners = listeners;
+    } finally {
+      for (const { letGo } of held) letGo();
+    }
   }
 
   addresses(): Address[] {

@@ -17,6 +17,8 @@ export class AccessLog {
   readonly isOn: boolean;
   readonly #path: string | null;
   #descriptor: number;
+  /** Descriptors of before, which a write may still be going to. */
+  readonly #toClose: number[] = [];
   /** Lines are written into bytes at once: strings that wait would outlive the young generation. */
   #filling: Buffer;
   #draining: Buffer;
@@ -68,7 +70,9 @@ export class AccessLog {
     if (this.#path === null) return;
     const before = this.#descriptor;
     this.#descriptor = openSync(this.#path, "a", FILE_MODE);
-    closeSync(before);
+    // Its number would be another's at once, a client's connection for one: a write that waits keeps it.
+    if (this.#isWriting) this.#toClose.push(before);
+    else closeSync(before);
   }
 
   /** Writes what is left. */
@@ -78,7 +82,10 @@ export class AccessLog {
       this.#flush();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    if (this.#path !== null) closeSync(this.#descriptor);
+    if (this.#path === null) return;
+    // A disk that hangs has it for as long as it hangs.
+    if (this.#isWriting) this.#toClose.push(this.#descriptor);
+    else closeSync(this.#descriptor);
   }
 
   #flush(): void {
@@ -89,18 +96,20 @@ export class AccessLog {
     this.#isWriting = true;
     const length = this.#length;
     this.#length = 0;
-    if (this.#writeStdout === null) return this.#write(bytes, 0, length);
+    if (this.#writeStdout === null) return this.#write(this.#descriptor, bytes, 0, length);
     this.#writeStdout(bytes.subarray(0, length), (isWritten) => {
       if (!isWritten) this.#dropped += countLines(bytes, 0, length);
       this.#isWriting = false;
     });
   }
 
-  #write(bytes: Buffer, offset: number, end: number): void {
-    write(this.#descriptor, bytes, offset, end - offset, null, (error, written) => {
+  /** All of it goes into the same file, whatever comes in between. */
+  #write(descriptor: number, bytes: Buffer, offset: number, end: number): void {
+    write(descriptor, bytes, offset, end - offset, null, (error, written) => {
       if (error !== null) this.#dropped += countLines(bytes, offset, end);
-      else if (offset + written < end) return this.#write(bytes, offset + written, end);
+      else if (offset + written < end) return this.#write(descriptor, bytes, offset + written, end);
       this.#isWriting = false;
+      for (const before of this.#toClose.splice(0)) closeSync(before);
     });
   }
 }

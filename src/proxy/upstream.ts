@@ -102,6 +102,8 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
   /** Nobody's request runs on it: kept for the next, until it has been idle for `idleMs`. */
   park(idleMs: number): void {
     this.#state = "idle";
+    // TLS may bring the end of an answer while its reading is paused; the next request would wait for ever.
+    this.transport!.resume();
     this.#deadlines.set(this.#deadline, Math.min(idleMs, this.keepMs));
   }
 

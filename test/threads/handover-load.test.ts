@@ -26,7 +26,7 @@ function configOf(
 
 describe("a handover under load", () => {
   for (const [from, to] of [
-    [0, 1],
+    [0, 2],
     [1, 2],
   ] as const) {
     it(`loses nothing and resets nobody: ${from} to ${to} data threads and back`, async (t) => {
@@ -46,6 +46,7 @@ describe("a handover under load", () => {
       assert.deepEqual(await traffic.end(backends), []);
       await evener.atRest();
       assert.equal(evener.count("nothing was cut"), 2);
+      assert.equal(evener.count("this data thread accepts nothing there"), 0);
     });
   }
 

@@ -7,7 +7,11 @@ import { parseConfig } from "../../../src/config/load.ts";
 
 test("the same file is no change", () => {
   const text = pools("a: { backends: [a:1, b:1] }");
-  assert.deepEqual(diffConfigs(config(text), config(text)), { isEmpty: true, text: "no change", needsRestart: [] });
+  assert.deepEqual(diffConfigs(config(text), config(text)), {
+    isEmpty: true,
+    text: "no change",
+    needsRestart: [],
+  });
 });
 
 test("pools that come, go and change", () => {

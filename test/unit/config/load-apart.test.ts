@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -59,6 +60,13 @@ describe("reading a configuration in a thread of its own", () => {
       answers.map(({ status }) => status),
       ["fulfilled", "fulfilled", "rejected", "rejected", "fulfilled"],
     );
+  });
+
+  test("a pipe is refused: whoever reads it would wait for a writer", async () => {
+    const pipe = path.join(directory, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const refused = { code: "EVENER_CONFIG_UNREADABLE", message: /it is no regular file/ };
+    await assert.rejects(new ApartLoader().load(pipe), refused);
   });
 
   test("a file that is too much for the thread is read all the same, and the next one in a thread again", async () => {
