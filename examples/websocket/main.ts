@@ -8,6 +8,8 @@ import { startEchoServer } from "./echo-server.ts";
 
 const servers = await Promise.all([startEchoServer("one", 9101), startEchoServer("two", 9102)]);
 const evener = startEvener();
+// It must not outlive us, whatever happens here.
+process.on("exit", () => evener.kill());
 await untilReady("http://127.0.0.1:8080/");
 
 const sockets: WebSocket[] = [];
@@ -38,7 +40,7 @@ function startEvener(): ChildProcess {
 }
 
 async function untilReady(url: string): Promise<void> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 300; tries++) {
     const isReady = await fetch(url).then(
       ({ ok }) => ok,
       () => false,

@@ -4,6 +4,7 @@ import { BodyDecoder } from "./body.ts";
 import { Intake } from "./intake.ts";
 import { HEADER_TIMEOUT, type ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
+import type { ConnectionState as State } from "./connection-state.ts";
 import type { RequestHandler, ServerConnectionSetup } from "./request-handler.ts";
 import { Timekeeper } from "./timekeeper.ts";
 import type { Transport, TransportHandler } from "./transport.ts";
@@ -27,10 +28,17 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   /** Nothing more is taken: the receiver of the body is full, or the answers before are not read. */
   #isHeld = false;
   #clientKeepsAlive = true;
+  /** The answer in hand has told the client that the connection closes. */
+  #hasSaidClose = false;
   /** Set by the handler: the current request offers another protocol that may be spoken from then on. */
   isOffer = false;
   /** Set for the last request: the connection closes after its answer. */
   isLast = false;
+  /**
+   * Where `isLast` was set after the head of an answer had promised the connection: so long the client may
+   * still send one request more. 0: the promise is broken.
+   */
+  graceMs = 0;
 
   constructor(setup: ServerConnectionSetup) {
     this.#time = new Timekeeper(setup.deadlines, setup.timeouts, this);
@@ -58,6 +66,17 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     return this.#clientKeepsAlive && !this.isLast;
   }
 
+  /**
+   * What the head of an answer is to say: whether the connection stays. That holds, also when a drain begins
+   * before the end of the answer.
+   */
+  promise(mayStay: boolean): boolean {
+    const stays = mayStay && this.keepsAlive;
+    this.#hasSaidClose = !stays;
+    if (!stays) this.isLast = true;
+    return stays;
+  }
+
   /** The body of the current request has been read to its end. */
   get isBodyDone(): boolean {
     return this.#isBodyDone;
@@ -74,7 +93,8 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   /** The response is complete; the next request's turn, unless the connection must close. */
   finish(keepAlive: boolean): void {
     if (this.#state === "closed") return;
-    if (!keepAlive || !this.keepsAlive) return this.#beginLinger();
+    const isPromised = this.isLast && this.graceMs > 0 && this.#clientKeepsAlive && !this.#hasSaidClose;
+    if (!keepAlive || (!this.keepsAlive && !isPromised)) return this.#beginLinger();
     if (this.#isBodyDone) return this.#nextRequest();
     this.#state = "discard";
     this.#intake.beginDiscarding();
@@ -190,6 +210,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#clientKeepsAlive = head.keepAlive;
     this.#isBodyDone = head.framing === "none";
     this.isOffer = false;
+    this.#hasSaidClose = false;
     this.#state = this.#isBodyDone ? "answer" : "body";
     if (this.#isBodyDone) this.#time.stop();
     else this.#time.awaitBody();
@@ -249,7 +270,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   #awaitRequest(): void {
     this.#isHeld = false;
     this.#intake.resume();
-    this.#time.awaitNext();
+    this.#time.awaitNext(this.isLast ? this.graceMs : Number.POSITIVE_INFINITY);
     if (!this.#isReading) this.#takePipelined();
   }
 
@@ -272,13 +293,6 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (!this.#time.lingersOn(bytes, this.transport)) this.transport.destroy();
   }
 }
-
-/**
- * head: between requests or in a head. body: its body comes in. answer: all read, being answered. discard:
- * answered before its body was read. tunnel: handed over. linger: answered for the last time, waiting for the
- * client to close.
- */
-type State = "head" | "body" | "answer" | "discard" | "tunnel" | "linger" | "closed";
 
 /** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */
 const UNREAD_BYTES_MAX = 64 * 1024;

@@ -25,9 +25,9 @@ export class Timekeeper {
     this.#set(this.#timeouts.headerMs);
   }
 
-  /** The next request is due. */
-  awaitNext(): void {
-    this.#set(this.#timeouts.keepAliveMs);
+  /** The next request is due, within `msMax` at most. */
+  awaitNext(msMax: number): void {
+    this.#set(Math.min(this.#timeouts.keepAliveMs, msMax));
   }
 
   /** From the first byte of a head the time runs, however slowly the rest drips in. */

@@ -174,8 +174,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     record.status = head.status;
     const { isOldClient } = this.#admission!;
     const mode = relayMode(head, isOldClient);
-    const keepAlive = this.#connection.keepsAlive && this.#connection.isBodyDone;
-    if (!keepAlive) this.#connection.isLast = true;
+    const keepAlive = this.#connection.promise(this.#connection.isBodyDone);
     this.#relay.begin(responseText(head, mode, record, keepAlive, this.#admission!), mode);
   }
 
@@ -276,7 +275,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   #write(answer: OwnAnswer): void {
     const record = this.#record;
     record.status = answer.status;
-    this.#relay.begin(ownResponse(answer, record, this.#connection.keepsAlive, this.#admission), "none");
+    const keepAlive = this.#connection.promise(true);
+    this.#relay.begin(ownResponse(answer, record, keepAlive, this.#admission), "none");
     this.#relay.end("");
   }
 

@@ -24,6 +24,8 @@ export class Proxy implements ListenerOwner {
   readonly #exchanges: Map<ServerConnection, Exchange> = new Map();
   #handshakes = 0;
   #isDraining = false;
+  /** How long a client may rely on what an answer has promised it, where another process has taken over. */
+  #graceMs = 0;
   #onEmpty: (() => void) | null = null;
 
   constructor(context: ProxyContext, settings: ProxySettings) {
@@ -95,7 +97,11 @@ export class Proxy implements ListenerOwner {
     for (const listener of listeners) listener.close(isHandedOver);
     this.#listeners.clear();
     const graceMs = isHandedOver ? Math.min(timeoutMs, GRACE_MS) : 0;
-    for (const connection of this.#exchanges.keys()) connection.isLast = true;
+    this.#graceMs = graceMs;
+    for (const connection of this.#exchanges.keys()) {
+      connection.isLast = true;
+      connection.graceMs = graceMs;
+    }
     if (graceMs > 0) await this.#untilEmpty(graceMs);
     this.#prefaces.close();
     for (const connection of this.#exchanges.keys()) connection.retire();
@@ -153,6 +159,7 @@ export class Proxy implements ListenerOwner {
       onClosed: (closed) => this.#closed(closed),
     });
     connection.isLast = this.#isDraining;
+    connection.graceMs = this.#graceMs;
     this.#exchanges.set(connection, exchange!);
   }
 

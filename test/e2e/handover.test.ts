@@ -61,6 +61,10 @@ for (const threads of [0, 1]) {
       await client.until("two");
       busy.requests[0]!.lastChunk();
       assert.match((await client.response()).body, /one.*two/s);
+      // The head of the stream had promised the connection: one more request is answered on it.
+      client.send(rawRequest("GET /"));
+      const more = await client.response();
+      assert.deepEqual([more.status, more.headers.get("connection")], [200, "close"]);
       client.destroy();
       await evener.ended(old);
       await evener.atRest();

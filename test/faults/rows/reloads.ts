@@ -57,7 +57,7 @@ export const reloads: Row = {
     const p99Ms = quantileMs(during, 0.99);
     trial.note("p99 before, during", `${baselineMs.toFixed(0)}, ${p99Ms.toFixed(0)} ms`);
     const status = await evener.backend(steady[1]!.id);
-    trial.expect(status.weight.effective === 2, "a weight that an operator set was lost");
+    trial.expect(status.weight.override === 2, "a weight that an operator set was lost");
     trial.expect(status.latency_ms !== null && status.latency_ms > 1, "what was learned was lost");
     const { picks } = await evener.backend(steady[0]!.id);
     trial.expect(picks > before.picks, "the counts began anew");
