@@ -109,7 +109,7 @@ export async function measureRequests(
 }
 
 /** Seconds of load before what is measured: compilers and pools settle. */
-export const WARMUP_SECONDS = 3;
+export const WARMUP_SECONDS = 8;
 
 async function run(plan: RequestsPlan, peers: readonly Peer[], options: BenchOptions): Promise<Outcome> {
   const sessionPlan = {

@@ -18,7 +18,8 @@ export const sse: Workload = {
 };
 
 const WISH: StreamWish = { events: 100, everyUs: 5000 };
-const WARMUP_SECONDS = 1;
+/** Compilers need some ten thousand events. */
+const WARMUP_SECONDS = 6;
 
 async function run(peers: readonly Peer[], options: BenchOptions): Promise<Outcome> {
   const plan = {
