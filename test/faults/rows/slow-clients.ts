@@ -1,4 +1,4 @@
-import { visit } from "../crowd.ts";
+import { visit, type Visitor } from "../crowd.ts";
 import type { Row } from "../row.ts";
 import { quantileMs, type Trial } from "../trial.ts";
 
@@ -14,9 +14,18 @@ export const slowClients: Row = {
     load.start();
     const beforeMs = await p99Ms(trial, trial.pick(1_000, 10_000));
     const count = trial.pick(300, 4_000);
-    const crowd = Array.from({ length: count }, (_, i) => visit(trial.evener.port, i));
+    const crowd: Visitor[] = [];
     trial.after(() => crowd.forEach(({ socket }) => socket.destroy()));
-    for (const { socket } of crowd) socket.write("GET / HTTP/1.1\r\nhost: a\r\nx-slow: ");
+    const during = p99Ms(trial, trial.pick(1_000, 9_000));
+    // In a second or so: thousands in one step would stop the clients who measure, who live in this process.
+    while (crowd.length < count) {
+      for (let i = 0; i < OPENED_AT_ONCE && crowd.length < count; i++) {
+        const visitor = visit(trial.evener.port, crowd.length);
+        visitor.socket.write("GET / HTTP/1.1\r\nhost: a\r\nx-slow: ");
+        crowd.push(visitor);
+      }
+      await trial.sleep(10);
+    }
     let drips = 0;
     // A byte every 250 ms from each, not from all at once: that would stop the clients who measure.
     const dripping = setInterval(() => {
@@ -26,7 +35,7 @@ export const slowClients: Row = {
       }
     }, 10);
     trial.after(() => clearInterval(dripping));
-    const duringMs = await p99Ms(trial, trial.pick(1_000, 9_000));
+    const duringMs = await during;
     await trial.until(() => crowd.every(({ isClosed }) => isClosed), "the end of all slow heads");
     clearInterval(dripping);
     const told = crowd.filter(({ text }) => text.startsWith("HTTP/1.1 408")).length;
@@ -39,6 +48,7 @@ export const slowClients: Row = {
 };
 
 const DRIP_GROUPS = 25;
+const OPENED_AT_ONCE = 40;
 
 /** p99 of the requests that are sent and answered in the next `ms`, streams left out. */
 export async function p99Ms(trial: Trial, ms: number): Promise<number> {
