@@ -54,9 +54,13 @@ export function answersIn(received: string, sent: string): Message[] {
   return answers;
 }
 
-/** Whether `sent` ends in the middle of a request's body. */
+/**
+ * Whether `sent` ends in the middle of a request's body, or goes on behind an offer to switch protocols: its
+ * last request may have an answer or not.
+ */
 export function isCutOff(sent: string): boolean {
-  return askedIn(sent).methods.at(-1) !== "";
+  const { methods, whole } = askedIn(sent);
+  return methods.at(-1) !== "" || methods.length - 1 > whole;
 }
 
 interface Asked {
