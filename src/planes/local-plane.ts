@@ -3,11 +3,11 @@ import type { Ledger } from "../core/ledger.ts";
 import type { Pool } from "../core/pool.ts";
 import type { Address } from "../http1/address.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
-import { type Adoption, Adoptions } from "./adoptions.ts";
+import type { Adoption } from "./adoptions.ts";
 import { DataPlane, type DataPlaneKit } from "./data-plane.ts";
 import { LocalGuests } from "./guests.ts";
 import { SessionMail } from "./session-mail.ts";
-import { Ports } from "./ports.ts";
+import { Places } from "./places.ts";
 import { SHARES_PORTS } from "./thread-count.ts";
 import type { SessionDump, SessionNews, SessionTables } from "./session-tables.ts";
 import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
@@ -16,8 +16,7 @@ import type { Plane, PlaneChange, PlaneCounts } from "./plane.ts";
 export class LocalPlane implements Plane {
   readonly #plane: DataPlane;
   readonly #ledger: Ledger;
-  readonly #adoptions: Adoptions = new Adoptions(1);
-  readonly #ports: Ports = new Ports();
+  readonly #places: Places = new Places(1);
   #listeners: readonly ListenerConfig[] = [];
   readonly #mail: SessionMail = new SessionMail((news) => this.onSessionNews?.(news));
   #pools: ReadonlyMap<string, Pool> = new Map();
@@ -39,17 +38,13 @@ export class LocalPlane implements Plane {
   }
 
   adopt(sockets: ReadonlyMap<string, Adoption>): void {
-    this.#adoptions.add(sockets);
+    this.#places.adopt(sockets);
   }
 
   /** In sockets that share their port: a process that takes over may have more threads, and open others. */
   async listen(listeners: readonly ListenerConfig[]): Promise<void> {
-    const adopted = listeners.filter((listener) => this.#adoptions.portOf(listener) !== undefined);
-    const held = await this.#ports.choose(listeners, [...this.#listeners, ...adopted]);
-    const specs = listeners.map((listener) => {
-      const port = this.#adoptions.portOf(listener) ?? this.#ports.of(listener);
-      return { ...this.#adoptions.specOf(listener, 1), port };
-    });
+    const held = await this.#places.choose(listeners, this.#listeners);
+    const specs = listeners.map((listener) => this.#places.specOf(listener, 1));
     try {
       await this.#plane.proxy.listen(specs, SHARES_PORTS);
       this.#listeners = listeners;

@@ -1,8 +1,8 @@
 import type { ListenerConfig } from "../config/config.ts";
 import { type Address, addressText } from "../http1/address.ts";
 import type { ListenerSpec } from "../proxy/listener.ts";
-import { type Adoption, Adoptions } from "./adoptions.ts";
-import { Ports } from "./ports.ts";
+import type { Adoption } from "./adoptions.ts";
+import { Places } from "./places.ts";
 import { isDeath, type ThreadHandle } from "./thread-handle.ts";
 
 /** Where data threads listen, each in sockets of its own. */
@@ -10,8 +10,7 @@ export class ThreadListeners {
   addresses: Address[] = [];
   readonly #all: AskAll;
   readonly #onDeaf: OnDeaf;
-  readonly #ports: Ports = new Ports();
-  readonly #adoptions: Adoptions;
+  readonly #places: Places;
   #listeners: readonly ListenerConfig[] = [];
   /** By thread and address: it listens there. */
   readonly #open: Set<string> = new Set();
@@ -22,19 +21,18 @@ export class ThreadListeners {
   constructor(threads: number, all: AskAll, onDeaf: OnDeaf) {
     this.#all = all;
     this.#onDeaf = onDeaf;
-    this.#adoptions = new Adoptions(threads);
+    this.#places = new Places(threads);
   }
 
-  /** See {@link Adoptions}; for the next `open`. */
+  /** See {@link Places.adopt}; for the next `open`. */
   adopt(sockets: ReadonlyMap<string, Adoption>): void {
-    this.#adoptions.add(sockets);
+    this.#places.adopt(sockets);
   }
 
   /** Opens, changes and closes until exactly these are open, in all threads. */
   async open(listeners: readonly ListenerConfig[]): Promise<void> {
     const before = this.#listeners;
-    const adopted = listeners.filter((listener) => this.#adoptions.portOf(listener) !== undefined);
-    const held = await this.#ports.choose(listeners, [...before, ...adopted]);
+    const held = await this.#places.choose(listeners, before);
     this.#listeners = listeners;
     try {
       const answers = await this.#all((thread) => this.ask(thread));
@@ -79,8 +77,8 @@ export class ThreadListeners {
 
   /** Of sockets that came from elsewhere there may be too few, and not all let another one beside them. */
   #lacksOf(thread: number, specs: readonly ListenerSpec[]): ListenerSpec[] {
-    const all = this.#listeners.filter((listener) => this.#adoptions.portOf(listener) !== undefined);
-    const adopted = new Set(all.map((it) => addressText({ ...it, port: this.#portOf(it) })));
+    const all = this.#listeners.filter((listener) => this.#places.isAdopted(listener));
+    const adopted = new Set(all.map((it) => addressText({ ...it, port: this.#places.portOf(it) })));
     return specs.filter((spec) => {
       return (
         spec.adopted === undefined && adopted.has(addressText(spec)) && !this.#open.has(keyOf(thread, spec))
@@ -93,15 +91,11 @@ export class ThreadListeners {
     return false;
   }
 
-  #portOf(listener: ListenerConfig): number {
-    return this.#adoptions.portOf(listener) ?? this.#ports.of(listener);
-  }
-
   /** A unix socket has no port to share: the first thread alone listens there. */
   #specsOf(thread: number): ListenerSpec[] {
     return this.#listeners
       .filter(({ socketPath }) => socketPath === null || thread === 1)
-      .map((listener) => ({ ...this.#adoptions.specOf(listener, thread), port: this.#portOf(listener) }))
+      .map((listener) => this.#places.specOf(listener, thread))
       .filter((spec) => !this.#deaf.has(keyOf(thread, spec)));
   }
 }
