@@ -1,22 +1,18 @@
-import { labelText, type MetricsText } from "./metrics-text.ts";
+import { type TableMetric, writeTable } from "./metric-table.ts";
+import type { MetricsText } from "./metrics-text.ts";
 import type { NameFigures } from "./source.ts";
 
 /** What is known of the names of backends, one series a name. */
 export function writeNames(text: MetricsText, names: readonly NameFigures[]): void {
-  for (const { metric, kind, help, value } of METRICS) {
-    text.metric(metric, kind, help);
-    for (const figures of names) text.sample(labelText("name", figures.name), value(figures));
-  }
+  writeTable(
+    text,
+    METRICS,
+    "name",
+    names.map((figures) => [figures.name, figures] as const),
+  );
 }
 
-interface NameMetric {
-  readonly metric: string;
-  readonly kind: "gauge" | "counter";
-  readonly help: string;
-  readonly value: (figures: NameFigures) => number;
-}
-
-const METRICS: readonly NameMetric[] = [
+const METRICS: readonly TableMetric<NameFigures>[] = [
   {
     metric: "evener_dns_addresses",
     kind: "gauge",

@@ -1,24 +1,16 @@
-import { labelText, type MetricsText } from "./metrics-text.ts";
+import { type TableMetric, writeTable } from "./metric-table.ts";
+import type { MetricsText } from "./metrics-text.ts";
 import type { AdminPool, SessionFigures } from "./source.ts";
 
 /** What is known of learned sessions, for pools that learn them. */
 export function writeSessions(text: MetricsText, pools: readonly AdminPool[]): void {
-  for (const { metric, kind, help, value } of METRICS) {
-    text.metric(metric, kind, help);
-    for (const { name, sessions } of pools) {
-      if (sessions !== null) text.sample(labelText("pool", name), value(sessions));
-    }
-  }
+  const learning = pools.flatMap(({ name, sessions }) =>
+    sessions === null ? [] : [[name, sessions] as const],
+  );
+  writeTable(text, METRICS, "pool", learning);
 }
 
-interface SessionMetric {
-  readonly metric: string;
-  readonly kind: "gauge" | "counter";
-  readonly help: string;
-  readonly value: (figures: SessionFigures) => number;
-}
-
-const METRICS: readonly SessionMetric[] = [
+const METRICS: readonly TableMetric<SessionFigures>[] = [
   {
     metric: "evener_learned_sessions",
     kind: "gauge",
