@@ -5,33 +5,16 @@ import net from "node:net";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backend, type BackendHandler, startBackends } from "../fixtures/backend.ts";
 import { RawClient, rawRequest, request } from "../fixtures/client.ts";
 import { isAlive, Processes } from "../fixtures/processes.ts";
-import { poolOf } from "../fixtures/scene.ts";
+import { backendsOf, configOf } from "../fixtures/process-scene.ts";
 import { SteadyTraffic } from "../fixtures/steady-traffic.ts";
 import { until } from "../fixtures/until.ts";
-
-async function backendsOf(t: TestContext, count: number, handler?: BackendHandler): Promise<Backend[]> {
-  const backends = await startBackends(count, handler);
-  t.after(async () => {
-    for (const backend of backends) await backend.stop();
-  });
-  return backends;
-}
 
 async function connect(t: TestContext, port: number): Promise<RawClient> {
   const client = await RawClient.connect(port);
   t.after(() => client.destroy());
   return client;
-}
-
-function configOf(
-  backends: readonly Backend[],
-  pool: Readonly<Record<string, unknown>> = {},
-  rest: Readonly<Record<string, unknown>> = {},
-): Record<string, unknown> {
-  return { pools: { default: poolOf(backends, pool) }, ...rest };
 }
 
 for (const threads of [0, 1]) {

@@ -1,28 +1,11 @@
 // Handovers while clients never stop: nothing is lost, nobody is reset, limits hold.
 import assert from "node:assert/strict";
-import { describe, it, type TestContext } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backend, type BackendHandler, startBackends } from "../fixtures/backend.ts";
 import { Processes } from "../fixtures/processes.ts";
-import { poolOf } from "../fixtures/scene.ts";
+import { backendsOf, configOf } from "../fixtures/process-scene.ts";
 import { SteadyTraffic } from "../fixtures/steady-traffic.ts";
 import { until } from "../fixtures/until.ts";
-
-async function backendsOf(t: TestContext, count: number, handler?: BackendHandler): Promise<Backend[]> {
-  const backends = await startBackends(count, handler);
-  t.after(async () => {
-    for (const backend of backends) await backend.stop();
-  });
-  return backends;
-}
-
-function configOf(
-  backends: readonly Backend[],
-  pool: Readonly<Record<string, unknown>> = {},
-  rest: Readonly<Record<string, unknown>> = {},
-): Record<string, unknown> {
-  return { pools: { default: poolOf(backends, pool) }, ...rest };
-}
 
 describe("a handover under load", () => {
   for (const [from, to] of [
