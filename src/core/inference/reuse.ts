@@ -1,10 +1,10 @@
 import { COUNT, FIGURE, type InferenceBook } from "./inference-memory.ts";
 
 /**
- * What one more copy of a prefix costs: the surcharge (gamma) on new tokens. A new token pushes an old one out
- * of a cache; that is a loss if the old one would have been asked for again. How often that happens is seen:
- * blocks that the pool has seen before, and nobody has any more, beside all that were new where they went. An
- * idle or roomy cache loses nothing, and there the surcharge is zero.
+ * What one more copy of a prefix costs: the surcharge (gamma) on new tokens. A new token pushes an old one
+ * out of a cache; that is a loss if the old one would have been asked for again. How often that happens is
+ * seen: blocks that the pool has seen before, and nobody has any more, beside all that were new where they
+ * went. An idle or roomy cache loses nothing, and there the surcharge is zero.
  */
 export class Reuse {
   readonly #book: InferenceBook;
