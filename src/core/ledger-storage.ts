@@ -65,5 +65,5 @@ export function newTotals(slotsMax: number): ThreadColumns {
   };
 }
 
-const HEALTH_COLUMNS = 23;
+const HEALTH_COLUMNS = 24;
 const THREAD_COLUMNS = 3;

@@ -48,7 +48,9 @@ export class Ledger {
   readonly burden: Float64Array;
   /** Typical milliseconds to the first byte per unit: real samples only; NaN is unknown. */
   readonly latencyMs: Float64Array;
-  /** Its own long-run {@link latencyMs}, learned while it was well; NaN is unknown. */
+  /** The same, steadied: what slowness is judged by (`SteadySpeed`); NaN is unknown. */
+  readonly steadyMs: Float64Array;
+  /** Its own long-run {@link steadyMs}, learned while it was well; NaN is unknown. */
   readonly pastMs: Float64Array;
   /** Peak-sensitive milliseconds including penalties, as of the last sample; NaN is unknown. */
   readonly peakMs: Float64Array;
@@ -96,6 +98,7 @@ export class Ledger {
     this.baseWeight = columns.floats();
     this.burden = columns.floats();
     this.latencyMs = columns.floats();
+    this.steadyMs = columns.floats();
     this.pastMs = columns.floats();
     this.peakMs = columns.floats();
     this.costMs = columns.floats();
@@ -268,23 +271,16 @@ export class Ledger {
     this.trial[slot] = 0;
     this.weight[slot] = 1;
     this.baseWeight[slot] = 1;
-    this.burden[slot] = 0;
-    this.latencyMs[slot] = Number.NaN;
-    this.pastMs[slot] = Number.NaN;
-    this.peakMs[slot] = Number.NaN;
     this.costMs[slot] = 1;
     this.sampledAtMs[slot] = Number.NEGATIVE_INFINITY;
-    this.samples[slot] = 0;
-    this.cpu[slot] = Number.NaN;
-    this.memory[slot] = Number.NaN;
-    this.gpu[slot] = Number.NaN;
     this.reportedAtMs[slot] = Number.NEGATIVE_INFINITY;
     this.probationSinceMs[slot] = 0;
     this.exploreAtMs[slot] = Number.POSITIVE_INFINITY;
     this.restUntilMs[slot] = Number.NEGATIVE_INFINITY;
-    this.successes[slot] = 0;
-    this.failures[slot] = 0;
-    this.aborts[slot] = 0;
+    const { burden, samples, successes, failures, aborts } = this;
+    for (const counts of [burden, samples, successes, failures, aborts]) counts[slot] = 0;
+    const { latencyMs, steadyMs, pastMs, peakMs, cpu, memory, gpu } = this;
+    for (const figures of [latencyMs, steadyMs, pastMs, peakMs, cpu, memory, gpu]) figures[slot] = Number.NaN;
     // At rest, but for a slot that was taken from under its last requests, which only one thread does.
     for (const thread of this.#threads) {
       thread.picks[slot] = 0;
