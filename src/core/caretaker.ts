@@ -3,12 +3,13 @@ import type { PoolEvent, PoolEventKind } from "./events.ts";
 import { type EjectionReason, type OutlierOptions } from "./health/outlier.ts";
 import { isPanic } from "./health/panic.ts";
 import { rampShare } from "./health/slow-start.ts";
-import { Slowdown, type SlowdownFigures } from "./health/slowdown.ts";
+import { Slowdown } from "./health/slowdown.ts";
 import { reasonText } from "./health/endpoint-health.ts";
 import { type Ledger, STATE, UNLIMITED } from "./ledger.ts";
 import type { Members } from "./members.ts";
 import type { PoolOptions } from "./pool-options.ts";
-import { median, type Speed } from "./speed.ts";
+import { EXPLORE_MS, Slowness, type SlownessVerdict } from "./slowness.ts";
+import type { Speed } from "./speed.ts";
 
 /**
  * Turns what is known about the endpoints into what the picks go by: states, weights and limits in the
@@ -27,9 +28,8 @@ export class Caretaker {
   ) => void;
   #options: PoolOptions;
   #slowdown: Slowdown | null = null;
-  readonly #changes: Float64Array;
-  readonly #scratch: Float64Array;
-  readonly #figures: SlowdownFigures = { latencyMs: 0, medianMs: 0, pastMs: 0, medianChange: 0, samples: 0 };
+  readonly #slowness: Slowness;
+  readonly #tell: (verdict: SlownessVerdict) => void;
   #tendedAtMs = Number.NEGATIVE_INFINITY;
   isPanic = false;
 
@@ -45,15 +45,19 @@ export class Caretaker {
     this.#speed = speed;
     this.#options = options;
     this.#report = report;
-    this.#changes = new Float64Array(ledger.slotsMax);
-    this.#scratch = new Float64Array(ledger.slotsMax);
+    this.#slowness = new Slowness(ledger, members, speed);
+    this.#tell = (verdict) => this.#tellSlowness(verdict, this.#tendedAtMs);
     this.configure(options);
   }
 
   configure(options: PoolOptions): void {
     this.#options = options;
     this.#slowdown = options.slowdown === null ? null : new Slowdown(options.slowdown);
-    if (this.#slowdown === null) for (const endpoint of this.#members.list) endpoint.health.slowShare = 1;
+    if (this.#slowdown !== null) return;
+    for (const { health } of this.#members.list) {
+      health.slow.clear();
+      health.slowShare = 1;
+    }
   }
 
   /** What time brings; to be called 100 ms or so. O(n log n). */
@@ -69,7 +73,7 @@ export class Caretaker {
       burden[slots[i]!] = left < 0.01 ? 0 : left;
     }
     for (const endpoint of list) this.#endEjection(endpoint, nowMs);
-    if (this.#slowdown !== null) this.#judgeSlowness(this.#slowdown, nowMs);
+    if (this.#slowdown !== null) this.#slowness.judge(this.#slowdown, nowMs, this.#tell);
     this.publish(nowMs);
   }
 
@@ -190,58 +194,15 @@ export class Caretaker {
     }
   }
 
-  #judgeSlowness(slowdown: Slowdown, nowMs: number): void {
-    const { latencyMs, pastMs, samples } = this.#ledger;
-    const { slots, list } = this.#members;
-    for (const slot of slots) this.#changes[slot] = latencyMs[slot]! / pastMs[slot]!;
-    const figures = this.#figures;
-    figures.medianMs = this.#speed.medianMs;
-    figures.medianChange = median(this.#changes, slots, slots.length, this.#scratch);
-    for (const endpoint of list) {
-      const { slot } = endpoint;
-      figures.latencyMs = latencyMs[slot]!;
-      figures.pastMs = pastMs[slot]!;
-      figures.samples = samples[slot]!;
-      this.#judge(endpoint, slowdown, slowdown.score(figures), nowMs);
-    }
-  }
-
-  #judge(endpoint: Endpoint, slowdown: Slowdown, score: number, nowMs: number): void {
+  #tellSlowness({ kind, endpoint, score }: SlownessVerdict, nowMs: number): void {
+    const evidence = `${score.toFixed(1)} times slower than it should be`;
+    if (kind === "slowed") return this.#report("slowed", endpoint, "share cut", evidence);
+    if (kind === "recovered") return this.#report("recovered", endpoint, "full share again", "");
     const { health, slot } = endpoint;
-    const before = health.slowShare;
-    health.slowShare = slowdown.share(score);
-    this.#planExploring(slot, health.slowShare < 1, nowMs);
-    // While it is out it is not measured: that is neither its normal state nor a recovery.
-    if (health.slowShare === 1 && health.outlier.kind === "admitted") this.#learnPast(slot);
-    if (before === 1 && health.slowShare < 1) this.#report("slowed", endpoint, "share cut", howSlow(score));
-    if (before < 1 && health.slowShare === 1) this.#report("recovered", endpoint, "full share again", "");
-    if (slowdown.isUseless(score) && health.outlier.kind === "admitted" && this.#isMeasured(slot, nowMs)) {
-      if (!this.eject(endpoint, "slow", howSlow(score), nowMs)) return;
-      this.#ledger.samples[slot] = 0;
-      health.slowShare = 1;
-    }
-  }
-
-  /** Without a sample for some time it is given a request: else nobody would see that it is well (P2). */
-  #planExploring(slot: number, isSlow: boolean, nowMs: number): void {
-    const { exploreAtMs, sampledAtMs } = this.#ledger;
-    const planned = exploreAtMs[slot]!;
-    if (!isSlow) exploreAtMs[slot] = Number.POSITIVE_INFINITY;
-    else if (planned === Number.POSITIVE_INFINITY) exploreAtMs[slot] = nowMs + EXPLORE_MS;
-    else exploreAtMs[slot] = Math.max(planned, sampledAtMs[slot]! + EXPLORE_MS);
-  }
-
-  /** Measured lately: what is known from long ago ejects nobody. */
-  #isMeasured(slot: number, nowMs: number): boolean {
-    return nowMs - this.#ledger.sampledAtMs[slot]! < MEASURED_MS;
-  }
-
-  #learnPast(slot: number): void {
-    const { latencyMs, pastMs } = this.#ledger;
-    const now = latencyMs[slot]!;
-    const past = pastMs[slot]!;
-    if (Number.isNaN(now)) return;
-    pastMs[slot] = Number.isNaN(past) ? now : past + (now - past) * PAST_GAIN;
+    if (health.outlier.kind !== "admitted" || !this.eject(endpoint, "slow", evidence, nowMs)) return;
+    this.#ledger.samples[slot] = 0;
+    health.slow.clear();
+    health.slowShare = 1;
   }
 
   #ejectedCount(): number {
@@ -253,11 +214,6 @@ export class Caretaker {
 
 /** A failed request counts as in flight for about as long as the least penalty (5 s). */
 const BURDEN_MS = 5_000;
-/** The own past goes over the last 10 minutes or so: 6,000 tends. */
-const PAST_GAIN = 1 / 6_000;
-const MEASURED_MS = 5_000;
-/** A slow endpoint has a request at least so often. */
-const EXPLORE_MS = 2_000;
 const CAPPED_AGAIN_MS = 60_000;
 
 /** Outcomes eject nobody where the outlier rules are off. */
@@ -268,10 +224,6 @@ export const OUTLIER_OFF: OutlierOptions = {
   ejectionMs: 10_000,
   ejectionMsMax: 300_000,
 };
-
-function howSlow(score: number): string {
-  return `${score.toFixed(1)} times slower than it should be`;
-}
 
 /** How many of the priority group that begins at `start` are enabled and usable, and where it ends. */
 function countGroup(list: readonly Endpoint[], start: number, state: Int32Array): GroupCount {

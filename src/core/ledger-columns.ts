@@ -29,7 +29,9 @@ export class LedgerColumns {
   readonly burden: Float64Array;
   /** Typical milliseconds to the first byte per unit: real samples only; NaN is unknown. */
   readonly latencyMs: Float64Array;
-  /** Its own long-run {@link latencyMs}, learned while it was well; NaN is unknown. */
+  /** The same, steadied: what slowness is judged by (`SteadySpeed`); NaN is unknown. */
+  readonly steadyMs: Float64Array;
+  /** Its own long-run {@link steadyMs}, learned while it was well; NaN is unknown. */
   readonly pastMs: Float64Array;
   /** Peak-sensitive milliseconds including penalties, as of the last sample; NaN is unknown. */
   readonly peakMs: Float64Array;
@@ -66,6 +68,7 @@ export class LedgerColumns {
     this.baseWeight = columns.floats();
     this.burden = columns.floats();
     this.latencyMs = columns.floats();
+    this.steadyMs = columns.floats();
     this.pastMs = columns.floats();
     this.peakMs = columns.floats();
     this.costMs = columns.floats();
@@ -104,6 +107,7 @@ export class LedgerColumns {
     this.baseWeight[slot] = 1;
     this.burden[slot] = 0;
     this.latencyMs[slot] = Number.NaN;
+    this.steadyMs[slot] = Number.NaN;
     this.pastMs[slot] = Number.NaN;
     this.peakMs[slot] = Number.NaN;
     this.costMs[slot] = 1;

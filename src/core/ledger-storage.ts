@@ -71,5 +71,5 @@ export function newTotals(slotsMax: number): ThreadColumns {
   };
 }
 
-const HEALTH_COLUMNS = 23;
+const HEALTH_COLUMNS = 24;
 const THREAD_COLUMNS = 5;

@@ -1,13 +1,17 @@
+import { SteadySpeed } from "./health/steady-speed.ts";
 import type { Ledger } from "./ledger.ts";
 
 /**
  * How long work takes on each endpoint, learned from the answers themselves.
  *
  * Two estimates a slot, in milliseconds per unit to the first byte:
- * - `latencyMs`, typical: a time-decayed mean of real samples, outliers clipped. Slowdown and ties go by it.
+ * - `latencyMs`, typical: a time-decayed mean of real samples, outliers clipped. Ties, and the shares of
+ * those that are slow, go by it.
  * - `peakMs`, pessimistic: jumps up to any worse sample and comes down slowly; failures book a penalty,
  * aborted
  *   requests count as "at least this long". `peak_ewma` goes by it.
+ *
+ * Whether one is slow at all is judged by a third one, which moves less: {@link SteadySpeed}.
  *
  * Sources: Finagle PeakEwma (peak, decay 10 s); linkerd2-proxy load biaser (penalty of a failure); the
  * geometric raise for censored samples is ours: without it, clients that give up after 1 s teach at most "1
@@ -20,20 +24,24 @@ export class Speed {
   /** Median `latencyMs` of the members at the last {@link age}; NaN while nobody knows. */
   medianMs: number = Number.NaN;
   readonly #scratch: Float64Array;
+  readonly #steady: SteadySpeed;
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
+    this.#steady = new SteadySpeed(ledger);
     this.#raisedAtMs = new Float64Array(ledger.slotsMax);
     this.#scratch = new Float64Array(ledger.slotsMax);
   }
 
   forget(slot: number): void {
     this.#raisedAtMs[slot] = Number.NEGATIVE_INFINITY;
+    this.#steady.forget(slot);
   }
 
   /** A real sample: the first byte came after `ms` per unit. */
   observe(slot: number, ms: number, nowMs: number): void {
     this.#learnTypical(slot, ms, nowMs);
+    this.#steady.observe(slot, ms);
     this.#raisedAtMs[slot] = Number.NEGATIVE_INFINITY;
     const { peakMs, costMs, sampledAtMs } = this.#ledger;
     const current = this.#agedPeak(slot, nowMs);
@@ -63,7 +71,10 @@ export class Speed {
     if (isNews) this.#raisedAtMs[slot] = nowMs;
     this.#bookPeak(slot, estimate, nowMs);
     const typical = this.#ledger.latencyMs[slot]!;
-    if (!(typical >= ms)) this.#learnTypical(slot, ms, nowMs);
+    if (typical >= ms) return;
+    this.#learnTypical(slot, ms, nowMs);
+    const steady = this.#ledger.steadyMs[slot]!;
+    this.#steady.observe(slot, steady > ms ? steady : ms);
   }
 
   /** A failure: counts as an answer after `penaltyMs`. */
@@ -75,6 +86,7 @@ export class Speed {
   /** Brings the costs of these slots up to date; to be called every 100 ms or so. */
   age(slots: Int32Array, count: number, nowMs: number): void {
     const { latencyMs, costMs } = this.#ledger;
+    this.#steady.fold(slots.subarray(0, count), nowMs);
     this.medianMs = median(latencyMs, slots, count, this.#scratch);
     for (let i = 0; i < count; i++) {
       const slot = slots[i]!;

@@ -8,7 +8,7 @@ import { EndpointHealth } from "../core/health/endpoint-health.ts";
 import { Outlier } from "../core/health/outlier.ts";
 import { OUTLIER_OFF } from "../core/caretaker.ts";
 import { GuestLine } from "../core/handover/guest-line.ts";
-import type { HostMessage } from "../core/handover/messages.ts";
+import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import { Random } from "../core/kit/random.ts";
 import { Ledger } from "../core/ledger.ts";
@@ -91,7 +91,7 @@ class DataThread {
       case "loadSessions":
         return this.#plane.sessions.load(request.dump);
       case "becomeGuest":
-        this.#line = new GuestLine(this.#setup.thread, (message) => say({ kind: "guest", message }));
+        this.#line = new GuestLine(this.#setup.thread, tellGuest, request.ticketsBefore);
         return this.#line.begin(this.#allDesks());
       case "standAlone":
         this.#line?.end(this.#allDesks());
@@ -236,6 +236,10 @@ function beganAtMs(): number {
 
 function say(message: ThreadMessage): void {
   parentPort!.postMessage(message);
+}
+
+function tellGuest(message: GuestMessage): void {
+  say({ kind: "guest", message });
 }
 
 /** Lines are whole only where one thread writes them: the main one does. */

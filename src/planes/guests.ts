@@ -1,5 +1,5 @@
 import { GuestLine } from "../core/handover/guest-line.ts";
-import { type GuestMessage, type HostMessage, threadOf } from "../core/handover/messages.ts";
+import { countOf, type GuestMessage, type HostMessage, threadOf } from "../core/handover/messages.ts";
 import type { Pool } from "../core/pool.ts";
 import type { ThreadHandle } from "./thread-handle.ts";
 import type { AskAll } from "./thread-listeners.ts";
@@ -48,6 +48,8 @@ export class ThreadGuests implements PlaneGuests {
   readonly #all: AskAll;
   readonly #find: (number: number) => ThreadHandle | undefined;
   #say: ((message: GuestMessage) => void) | null = null;
+  /** Tickets that any thread has given out: who takes a dead one's place begins behind them. */
+  #tickets = 0;
 
   constructor(all: AskAll, find: (number: number) => ThreadHandle | undefined) {
     this.#all = all;
@@ -56,7 +58,7 @@ export class ThreadGuests implements PlaneGuests {
 
   async begin(say: (message: GuestMessage) => void): Promise<void> {
     this.#say = say;
-    await this.#all((thread) => thread.ask({ do: "becomeGuest" }));
+    await this.#all((thread) => this.#invite(thread));
   }
 
   hear(message: HostMessage): void {
@@ -70,6 +72,7 @@ export class ThreadGuests implements PlaneGuests {
 
   /** A thread has something to say. */
   pass(message: GuestMessage): void {
+    if (message.kind === "ask") this.#tickets = Math.max(this.#tickets, countOf(message.ticket));
     this.#say?.(message);
   }
 
@@ -80,6 +83,10 @@ export class ThreadGuests implements PlaneGuests {
 
   /** A thread is new: it is as the others are. Rejects as {@link ThreadHandle.ask} does. */
   async born(thread: ThreadHandle): Promise<void> {
-    if (this.#say !== null) await thread.ask({ do: "becomeGuest" });
+    if (this.#say !== null) await this.#invite(thread);
+  }
+
+  #invite(thread: ThreadHandle): Promise<unknown> {
+    return thread.ask({ do: "becomeGuest", ticketsBefore: this.#tickets });
   }
 }

@@ -50,7 +50,8 @@ export type ThreadRequest =
   | { readonly do: "drain"; readonly timeoutMs: number; readonly isHandedOver: boolean }
   | { readonly do: "reopenLogs" }
   | { readonly do: "loadSessions"; readonly dump: SessionDump }
-  | { readonly do: "becomeGuest" }
+  /** `ticketsBefore`: see GuestLine. */
+  | { readonly do: "becomeGuest"; readonly ticketsBefore: number }
   | { readonly do: "standAlone" }
   | { readonly do: "close" };
 

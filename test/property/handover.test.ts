@@ -163,16 +163,17 @@ test("what was known of endpoints is known to the successor", () => {
   scene.old.probed(down!.id, { passed: false, detail: "no" });
   ejected!.health.outlier.eject("unreachable", scene.clock.nowMs());
   scene.old.ledger.latencyMs[down!.slot] = 7;
+  scene.old.ledger.steadyMs[down!.slot] = 8;
   scene.old.changed();
   const memories = structuredClone(remember(scene.old, scene.clock.nowMs()));
   recall(scene.next, memories, { hasProbes: true, hasAgents: false }, scene.clock.nowMs());
-  const { state, latencyMs } = scene.next.ledger;
+  const { state, latencyMs, steadyMs } = scene.next.ledger;
   const slots = scene.next.members.list.map(({ slot }) => slot);
   assert.deepEqual(
     slots.map((slot) => state[slot]),
     [STATE.draining, STATE.down, STATE.ejected],
   );
-  assert.equal(latencyMs[slots[1]!], 7);
+  assert.deepEqual([latencyMs[slots[1]!], steadyMs[slots[1]!]], [7, 8]);
   recall(scene.next, memories, { hasProbes: false, hasAgents: false }, scene.clock.nowMs());
 });
 

@@ -1,6 +1,7 @@
 import type { Waiter } from "../../src/core/admission/wait-queue.ts";
 import type { Decision } from "../../src/core/decision.ts";
 import { type EndpointSpec, endpointSpec } from "../../src/core/endpoint.ts";
+import type { PoolEventSink } from "../../src/core/events.ts";
 import { combine } from "../../src/core/kit/hash.ts";
 import { Random } from "../../src/core/kit/random.ts";
 import { Lease, type Outcome } from "../../src/core/lease.ts";
@@ -41,6 +42,8 @@ export interface OpenLoopScenario {
   /** An abandoned request that still waits at its backend is not worked on; default true. */
   readonly backendsSeeAborts?: boolean;
   readonly options?: Partial<PoolOptions>;
+  /** Is told what an operator would be. */
+  readonly onEvent?: PoolEventSink;
   /** Requests left out of `meanMs` at the beginning; default 0. */
   readonly warmUp?: number;
   /** Called with what runs, before the first request: to plan changes on the way. */
@@ -97,6 +100,7 @@ class OpenLoop {
       random: random.split(3),
       policy: createPolicy(scenario.policy, { random: random.split(4), slotsMax }),
       options: { ...BARE_POOL_OPTIONS, ...scenario.options },
+      ...(scenario.onEvent === undefined ? {} : { onEvent: scenario.onEvent }),
     });
     this.#pool.update(specs);
     const { loop } = this;

@@ -1,6 +1,7 @@
 // A data thread dies (fault 12): what it had open ends with it, and nothing else.
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import type { Ask } from "../../src/core/handover/messages.ts";
 import type { ThreadHandle } from "../../src/planes/thread-handle.ts";
 import type { BackendRequest } from "../fixtures/backend.ts";
 import { type RawClient, rawRequest } from "../fixtures/client.ts";
@@ -170,6 +171,37 @@ describe("a data thread that dies", () => {
     await evener.idle();
   });
 
+  it("in the middle of a handover leaves no late answer to the one that takes its place", async (t) => {
+    const scene = await threaded(t, 1, { count: 2 });
+    const { guests } = scene.evener.server.dataThreads!;
+    const asks: Ask[] = [];
+    let deaths = 0;
+    await guests.begin((message) => {
+      if (message.kind === "ask") asks.push(message);
+      else if (message.kind === "died") deaths++;
+    });
+    const asked = async (count: number): Promise<RawClient> => {
+      const client = await soon(() => scene.connect());
+      client.send(rawRequest("GET /"));
+      await until(() => asks.length === count, `ask ${count}`);
+      return client;
+    };
+    const grant = ({ ticket }: Ask, backend: number): void => {
+      const id = new URL(scene.backends[backend]!.url).host;
+      guests.hear({ kind: "granted", ticket, id, why: "policy" });
+    };
+    await asked(1);
+    await kill(scene);
+    assert.equal(deaths, 1);
+    const client = await asked(2);
+    // The host has said the first one before it heard of the death.
+    grant(asks[0]!, 0);
+    grant(asks[1]!, 1);
+    assert.equal((await client.response()).body, `hello from ${scene.backends[1]!.name}`);
+    await guests.end();
+    await scene.evener.idle();
+  });
+
   it("in the middle of a stop does not hold it up, and the stop is not called clean", async (t) => {
     const scene = await threaded(t, 2, { count: 1, handler: (it) => it.sse() });
     await openStreams(scene, STREAMS);
@@ -185,11 +217,15 @@ function isCut({ isClosed, hasEnded }: RawClient): boolean {
 }
 
 /** A connection may be one that waits in the accept queue of a thread that has just died. */
-async function requestSoon(scene: Scene): ReturnType<Scene["request"]> {
+function requestSoon(scene: Scene): ReturnType<Scene["request"]> {
+  return soon(() => scene.request("/"));
+}
+
+async function soon<T>(attempt: () => Promise<T>): Promise<T> {
   let error: unknown;
   for (let tries = 0; tries < 100; tries++) {
     try {
-      return await scene.request("/");
+      return await attempt();
     } catch (reason) {
       error = reason;
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -14,17 +14,21 @@ import { type Claim, type GuestMessage, type HostMessage, ticketOf } from "./mes
 export class GuestLine {
   readonly #thread: number;
   readonly #say: (message: GuestMessage) => void;
-  #tickets = 0;
+  #tickets: number;
   /** By ticket, in the order of asking. */
   readonly #asks: Map<number, Asking> = new Map();
   readonly #asked: Map<Lease, Asking> = new Map();
   /** Tickets of the leases that the host has granted. */
   readonly #granted: Map<Lease, number> = new Map();
 
-  /** `thread`: 0..63, the number of this thread. */
-  constructor(thread: number, say: (message: GuestMessage) => void) {
+  /**
+   * `thread`: 0..63, the number of this thread; `ticketsBefore`: so many tickets were given out under this
+   * number before, by a thread that is dead: late answers to them are not for this one.
+   */
+  constructor(thread: number, say: (message: GuestMessage) => void, ticketsBefore = 0) {
     this.#thread = thread;
     this.#say = say;
+    this.#tickets = ticketsBefore;
   }
 
   /** Every one of these desks asks from now on, in one step with telling what is in flight. */

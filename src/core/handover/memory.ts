@@ -1,6 +1,7 @@
 import type { Endpoint } from "../endpoint.ts";
 import type { Wish } from "../health/endpoint-health.ts";
 import type { OutlierData } from "../health/outlier.ts";
+import type { SlowData } from "../health/slow-watch.ts";
 import type { ProbeState } from "../health/probe-state.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Pool } from "../pool.ts";
@@ -12,7 +13,7 @@ import type { Pool } from "../pool.ts";
 export function remember(pool: Pool, nowMs: number): EndpointMemory[] {
   return pool.members.list.map((endpoint) => {
     const { health, weightOverride, limitOverride, slot } = endpoint;
-    const { probe, operator, agent, agentShare, slowShare, rampFromMs, outlier } = health;
+    const { probe, operator, agent, agentShare, slow, slowShare, rampFromMs, outlier } = health;
     return {
       id: endpoint.id,
       address: endpoint.spec.address,
@@ -22,6 +23,7 @@ export function remember(pool: Pool, nowMs: number): EndpointMemory[] {
       operator,
       agent,
       agentShare,
+      slow: slow.dump(nowMs),
       slowShare,
       rampedMs: nowMs - rampFromMs,
       outlier: outlier.dump(nowMs),
@@ -63,6 +65,7 @@ export interface EndpointMemory {
   readonly operator: Wish;
   readonly agent: Wish;
   readonly agentShare: number;
+  readonly slow: SlowData;
   readonly slowShare: number;
   readonly rampedMs: number;
   readonly outlier: OutlierData;
@@ -84,7 +87,10 @@ function recallHealth(
     health.agent = memory.agent;
     health.agentShare = memory.agentShare;
   }
-  if (options.slowdown !== null) health.slowShare = memory.slowShare;
+  if (options.slowdown !== null) {
+    health.slow.load(memory.slow, nowMs);
+    health.slowShare = memory.slowShare;
+  }
   if (options.outlier !== null) health.outlier.load(memory.outlier, nowMs);
 }
 
@@ -96,5 +102,15 @@ function recallSpeed(slot: number, ledger: Ledger, memory: EndpointMemory, nowMs
   }
 }
 
-const COLUMNS = ["latencyMs", "pastMs", "peakMs", "samples", "burden", "cpu", "memory", "gpu"] as const;
+const COLUMNS = [
+  "latencyMs",
+  "steadyMs",
+  "pastMs",
+  "peakMs",
+  "samples",
+  "burden",
+  "cpu",
+  "memory",
+  "gpu",
+] as const;
 const TIMES = ["sampledAtMs", "reportedAtMs", "probationSinceMs", "exploreAtMs", "restUntilMs"] as const;

@@ -79,4 +79,9 @@ export function threadOf(ticket: number): number {
   return ticket % THREADS_MAX;
 }
 
+/** How many tickets that thread had given out by then, this one included. */
+export function countOf(ticket: number): number {
+  return Math.floor(ticket / THREADS_MAX);
+}
+
 const THREADS_MAX = 64;

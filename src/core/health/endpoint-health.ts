@@ -1,5 +1,6 @@
 import { STATE } from "../ledger.ts";
 import type { EjectionReason, Outlier } from "./outlier.ts";
+import { SlowWatch } from "./slow-watch.ts";
 import { type ProbeEvent, type ProbeState, type ProbeThresholds, stepProbe } from "./probe-state.ts";
 
 /** What an operator, or the endpoint's own agent, wants of it. */
@@ -20,7 +21,8 @@ export class EndpointHealth {
   rampFromMs: number = Number.NEGATIVE_INFINITY;
   /** When it was told last that it can not be ejected, because too many are. */
   cappedAtMs: number = Number.NEGATIVE_INFINITY;
-  /** Share of its weight that slowness leaves it; (0, 1]. */
+  readonly slow: SlowWatch = new SlowWatch();
+  /** Share of its weight that slowness leaves it; (0, 1], and 1 while it does not count as slow. */
   slowShare = 1;
 
   constructor(outlier: Outlier) {
@@ -63,8 +65,13 @@ export class EndpointHealth {
     const { kind, reason } = this.outlier;
     if (kind === "ejected") return { state: "ejected", reason: reasonText(reason) };
     if (kind === "probation") return { state: "probation", reason: `after ${reasonText(reason)}` };
-    if (this.slowShare < 1) return { state: "slow", reason: `share cut to ${percent(this.slowShare)}` };
+    if (this.slow.isSlow) return { state: "slow", reason: this.#shareText };
     return { state: "up", reason: this.probe.kind === "unknown" ? "not probed yet" : "" };
+  }
+
+  get #shareText(): string {
+    if (this.slowShare === 1) return "full share again, still watched";
+    return `share cut to ${percent(this.slowShare)}`;
   }
 }
 

@@ -13,13 +13,19 @@ export class Slowdown {
     this.#options = options;
   }
 
+  /** So many times slower is normal. */
+  get tolerance(): number {
+    return this.#options.tolerance;
+  }
+
   /** How many times slower than it should be; 1 or less is well. NaN-safe: unknown is 1. */
   score(figures: SlowdownFigures): number {
     const { latencyMs, medianMs, pastMs, medianChange } = figures;
-    if (figures.samples < SAMPLES_MIN || !(latencyMs > LATENCY_MS_MIN)) return 1;
+    if (figures.samples < SAMPLES_MIN || Number.isNaN(latencyMs)) return 1;
     const toPeers = latencyMs / medianMs;
     const toPast = latencyMs / pastMs / medianChange;
-    return Math.max(toPeers > 0 ? toPeers : 1, toPast > 0 ? toPast : 1);
+    const score = Math.max(toPeers > 0 ? toPeers : 1, toPast > 0 ? toPast : 1);
+    return latencyMs - latencyMs / score < DIFFERENCE_MS_MIN ? 1 : score;
   }
 
   /** Weight share for a score, (0, 1]: within tolerance all of it, beyond by the square, down to 1/50. */
@@ -56,6 +62,6 @@ export interface SlowdownOptions {
 
 /** Fewer samples say nothing. */
 const SAMPLES_MIN = 10;
-/** Differences below are noise of the machine, not of the endpoint. */
-const LATENCY_MS_MIN = 5;
+/** Smaller ones are noise of the machine, not of the endpoint. */
+const DIFFERENCE_MS_MIN = 5;
 const SHARE_MIN = 0.02;
