@@ -10,6 +10,7 @@ export const hugeBody: Row = {
   name: "huge-body",
   title: "a body of 10 GB (200 MB in short runs) goes through",
   isLong: true,
+  isHeavy: true,
   async run(trial) {
     const [backend, ...others] = await trial.backends(3);
     const evener = await trial.start([backend!, ...others]);
