@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BackendStatus, PoolStatus } from "../../src/admin/status.ts";
 import { request } from "../fixtures/client.ts";
+import { isAlive } from "../fixtures/processes.ts";
 import { yamlOf } from "../fixtures/scene.ts";
 import { until, within } from "../fixtures/until.ts";
 
@@ -36,6 +37,8 @@ export class EvenerProcess {
   readonly #file: string;
   readonly #agent: http.Agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
   #reloads = 0;
+  /** The process that has taken over, if any has. */
+  #heirPid: number | null = null;
 
   private constructor(child: ChildProcess, lines: string[], file: string) {
     this.#child = child;
@@ -74,12 +77,19 @@ export class EvenerProcess {
     return new EvenerProcess(child, lines, file);
   }
 
+  /** Of the one that takes requests. */
   get pid(): number {
-    return this.#child.pid!;
+    return this.#heirPid ?? this.#child.pid!;
   }
 
-  /** How it ended, or null while it runs. */
+  /** How it ended, or null while it runs; "gone" is all that can be said of one that has taken over. */
   get ended(): string | null {
+    if (this.#heirPid !== null) return isAlive(this.#heirPid) ? null : "gone";
+    return this.firstEnded;
+  }
+
+  /** How the process that was started first ended, or null while it runs. */
+  get firstEnded(): string | null {
     const { exitCode, signalCode } = this.#child;
     return exitCode === null && signalCode === null ? null : String(signalCode ?? exitCode);
   }
@@ -108,6 +118,15 @@ export class EvenerProcess {
     );
     const line = answers().at(-1)!;
     return { isDone: !line.includes("not reloaded"), text: line };
+  }
+
+  /** SIGUSR2: resolves when another process has taken over; the one before drains. Once only. */
+  async handOver(): Promise<void> {
+    const message = "taken over from the process before";
+    const isDone = (): boolean => this.#lines.some((line) => line.includes(message));
+    this.#child.kill("SIGUSR2");
+    await until(isDone, () => `another process to take over: ${this.#lines.slice(-5).join("\n")}`);
+    this.#heirPid = lineOf(this.#lines, message).pid!;
   }
 
   async pool(): Promise<PoolStatus> {
@@ -162,19 +181,18 @@ export class EvenerProcess {
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
-  /** Waits for its end; the exit code, or the signal. */
-  async exit(): Promise<string> {
-    if (this.ended === null) await within(once(this.#child, "exit"), "Evener's end");
-    return this.ended!;
+    process.kill(this.pid, signal);
   }
 
   /** Ends it at once. */
   async kill(): Promise<void> {
     this.#agent.destroy();
-    if (this.ended !== null) return;
+    const heir = this.#heirPid;
+    if (heir !== null && isAlive(heir)) {
+      process.kill(heir, "SIGKILL");
+      await until(() => !isAlive(heir), "the end of the process that took over, by SIGKILL");
+    }
+    if (this.firstEnded !== null) return;
     const gone = once(this.#child, "exit");
     this.#child.kill("SIGKILL");
     await within(gone, "Evener's end by SIGKILL");
@@ -204,8 +222,14 @@ export function fullText(config: Config, folder: string): string {
   });
 }
 
-function lineOf(lines: readonly string[], message: string): { port?: number; url?: string } {
+function lineOf(lines: readonly string[], message: string): Line {
   const line = lines.find((it) => it.includes(`"msg":"${message}"`));
   if (line === undefined) throw new Error(`Evener did not say "${message}": ${lines.join("\n")}`);
-  return JSON.parse(line) as { port?: number; url?: string };
+  return JSON.parse(line) as Line;
+}
+
+interface Line {
+  readonly port?: number;
+  readonly url?: string;
+  readonly pid?: number;
 }

@@ -17,6 +17,8 @@ export interface Entry {
   readonly id: string;
   readonly kind: Kind;
   readonly sentAtMs: number;
+  /** Of its connection, on its client's side; 0 until there is one. */
+  clientPort: number;
   /** Null while it runs: at the end of a row that is a request left hanging. */
   ending: Ending | null;
   endedAtMs: number;
@@ -57,6 +59,7 @@ export class Ledger {
       id,
       kind,
       sentAtMs: performance.now(),
+      clientPort: 0,
       ending: null,
       endedAtMs: 0,
       status: 0,

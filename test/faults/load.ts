@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly headers?: (entry: Entry) => http.OutgoingHttpHeaders;
   /** Share of streams whose client leaves in the middle. */
   readonly leavers?: number;
+  /** A new connection for each request, closed after it. */
+  readonly isFresh?: boolean;
   /** What the client does with an end that is not ok. */
   readonly onEnd?: (entry: Entry, response: http.IncomingMessage | null) => void;
 }
@@ -32,7 +34,7 @@ export class Load {
   readonly #ledger: Ledger;
   readonly #random: Random;
   readonly #options: LoadOptions;
-  readonly #agent: http.Agent = new http.Agent({ keepAlive: true, maxSockets: Infinity, timeout: 30_000 });
+  readonly #agent: http.Agent;
   readonly #kinds: readonly (readonly [Kind, number])[];
   readonly #mixTotal: number;
   readonly #open: Set<http.ClientRequest> = new Set();
@@ -45,6 +47,8 @@ export class Load {
     this.#ledger = ledger;
     this.#random = random;
     this.#options = options;
+    const keepAlive = options.isFresh !== true;
+    this.#agent = new http.Agent({ keepAlive, maxSockets: Infinity, timeout: 30_000 });
     this.perSecond = options.perSecond;
     this.#kinds = Object.entries(options.mix ?? MIX) as [Kind, number][];
     this.#mixTotal = this.#kinds.reduce((sum, [, weight]) => sum + weight, 0);
@@ -91,6 +95,10 @@ export class Load {
     const { port } = this.#options;
     const sent = http.request({ host: "127.0.0.1", port, method, path, headers, agent: this.#agent });
     this.#open.add(sent);
+    sent.on("socket", (socket) => {
+      entry.clientPort = socket.localPort ?? 0;
+      if (socket.connecting) socket.once("connect", () => (entry.clientPort = socket.localPort ?? 0));
+    });
     sent.on("response", (response) => this.#receive(entry, sent, response, body.length));
     sent.on("error", (error: NodeJS.ErrnoException) => {
       this.#end(entry, sent, null, () => this.#ledger.close(entry, "failed", error.code ?? error.message));

@@ -1,7 +1,16 @@
 // What only the suite's own namespaces may have: packets that vanish, small disks, limits of memory.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Packets to that port vanish until the returned function is called. */
 export function blackhole(port: number): () => void {
@@ -52,26 +61,49 @@ export interface MemoryLimit {
   readonly usedBytes: () => number;
 }
 
-/** A memory limit for one process, gone with the trial; version 1 or 2 of cgroups. */
-export function limitMemory(trial: { afterAll(undo: () => void): void }, bytes: number): MemoryLimit {
+/** A memory limit for one process, gone with the run; version 1 or 2 of cgroups. */
+export function limitMemory(bytes: number): MemoryLimit {
   assertOwn();
-  const isFirst = existsSync("/sys/fs/cgroup/memory");
-  const folder = `/sys/fs/cgroup/${isFirst ? "memory/" : ""}evener-faults-${process.pid}-${++tables}`;
+  const isFirst = isFirstVersion();
+  const folder = join(groups(), `${process.env.EVENER_FAULTS_NAMESPACE}-${++tables}`);
   mkdirSync(folder);
   writeFileSync(`${folder}/${isFirst ? "memory.limit_in_bytes" : "memory.max"}`, String(bytes));
-  // A group can be removed when its processes are gone.
-  trial.afterAll(() => {
-    try {
-      rmdirSync(folder);
-    } catch {
-      process.stderr.write(`faults: ${folder} is left over\n`);
-    }
-  });
   const usage = `${folder}/${isFirst ? "memory.usage_in_bytes" : "memory.current"}`;
   return {
     under: ["sh", "-c", `echo $$ > ${folder}/cgroup.procs; exec "$@"`, "sh"],
     usedBytes: () => Number(readFileSync(usage, "utf8")),
   };
+}
+
+/** Removes the limits of a run that has ended, or was broken off: they belong to no namespace. */
+export async function removeLimits(namespace: string): Promise<void> {
+  if (!existsSync(groups())) return;
+  const left = readdirSync(groups()).filter((name) => name.startsWith(`${namespace}-`));
+  for (const name of left) {
+    const isRemoved = await isRemovedSoon(join(groups(), name));
+    if (!isRemoved) process.stderr.write(`faults: ${join(groups(), name)} is left over\n`);
+  }
+}
+
+/** A group can be removed when its last process is gone, which may take a moment. */
+async function isRemovedSoon(folder: string): Promise<boolean> {
+  for (let i = 0; i < 50; i++) {
+    try {
+      rmdirSync(folder);
+      return true;
+    } catch {
+      await sleep(100);
+    }
+  }
+  return false;
+}
+
+function isFirstVersion(): boolean {
+  return existsSync("/sys/fs/cgroup/memory");
+}
+
+function groups(): string {
+  return isFirstVersion() ? "/sys/fs/cgroup/memory" : "/sys/fs/cgroup";
 }
 
 function assertOwn(): void {

@@ -5,18 +5,27 @@ import { fileURLToPath } from "node:url";
 import type { Row } from "./row.ts";
 import type { Figures } from "./trial.ts";
 
-/** One run of one row at full length. */
-export interface RunResult {
-  readonly row: string;
-  readonly seed: number;
-  readonly seconds: number;
+/** How a run has ended. */
+export interface Outcome {
   /** What did not hold; null when all did. */
   readonly failure: string | null;
   readonly figures: Figures;
+  readonly seconds: number;
+}
+
+/** One run of one row at full length. */
+export interface RunResult extends Outcome {
+  readonly row: string;
+  readonly seed: number;
+  /** When it ended, in UTC. */
+  readonly at: string;
+  /** So many runs were allowed at once: times say less when it was more than one. */
+  readonly jobs: number;
 }
 
 const FILE = fileURLToPath(new URL("../../tmp/faults.jsonl", import.meta.url));
 
+/** One write of one line at the end, so that several suites may note at once. */
 export function note(result: RunResult): void {
   mkdirSync(dirname(FILE), { recursive: true });
   appendFileSync(FILE, `${JSON.stringify(result)}\n`);

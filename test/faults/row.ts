@@ -7,6 +7,8 @@ export interface Row {
   readonly title: string;
   /** Longer than a minute at full length: three runs are enough. */
   readonly isLong?: boolean;
+  /** It needs the processor or the memory for itself, or judges times: no other run goes on beside it. */
+  readonly isHeavy?: boolean;
   /** Throws what does not hold. The three promises are judged afterwards, whatever the row. */
   run(trial: Trial): Promise<void>;
 }

@@ -9,6 +9,7 @@ export const churn: Row = {
   name: "churn",
   title: "100,000 connections are opened and closed, up to 5,000 at once",
   isLong: true,
+  isHeavy: true,
   async run(trial) {
     const backends = await trial.backends(5);
     const evener = await trial.start(backends);

@@ -4,6 +4,7 @@ import type { Row } from "../row.ts";
 export const clientLeaves: Row = {
   name: "31",
   title: "half of the clients leave in the middle of their stream",
+  isHeavy: true,
   async run(trial) {
     const backends = await trial.backends(5);
     await trial.start(backends);

@@ -4,6 +4,7 @@ import type { Row } from "../row.ts";
 export const drain: Row = {
   name: "14",
   title: "Evener is told to stop while streams are open",
+  isHeavy: true,
   async run(trial) {
     const backends = await trial.backends(5);
     const drainMs = trial.pick(3_000, 30_000);

@@ -8,6 +8,7 @@ import { drain } from "./drain.ts";
 import { erring } from "./erring.ts";
 import { flapping } from "./flapping.ts";
 import { frozen } from "./frozen.ts";
+import { handover } from "./handover.ts";
 import { hugeBody } from "./huge-body.ts";
 import { killedIdle } from "./killed-idle.ts";
 import { killedStreaming } from "./killed-streaming.ts";
@@ -48,6 +49,7 @@ export const OPERATIONS: readonly Row[] = [
   badFiles,
   threadDeath,
   drain,
+  handover,
   descriptors,
   diskFull,
   overload,
@@ -55,5 +57,5 @@ export const OPERATIONS: readonly Row[] = [
 
 /** Every row, in the order of the matrix. */
 export const ROWS: readonly Row[] = [...DEATHS, ...TROUBLES, ...CLIENTS, ...OPERATIONS].toSorted(
-  (a, b) => (Number(a.name) || Infinity) - (Number(b.name) || Infinity),
+  (a, b) => (Number.parseInt(a.name) || Infinity) - (Number.parseInt(b.name) || Infinity),
 );

@@ -7,6 +7,7 @@ export const overload: Row = {
   name: "22",
   title: "10 times the capacity: goodput, fast refusals, recovery",
   isLong: true,
+  isHeavy: true,
   async run(trial) {
     // In processes of their own, so that the clients, of whom there are many, do not hold them up.
     const names = ["v", "w", "x", "y", "z"].slice(0, trial.pick(2, 5));

@@ -10,6 +10,7 @@ export const reloads: Row = {
   name: "10",
   title: "valid configurations are pushed all the time, and backends come and go at random",
   isLong: true,
+  isHeavy: true,
   async run(trial) {
     const steady = await trial.backends(5);
     // One server at many addresses: every 127.x.y.z is this machine.

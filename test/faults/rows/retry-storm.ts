@@ -6,6 +6,7 @@ import type { Row } from "../row.ts";
 export const retryStorm: Row = {
   name: "24",
   title: "every backend fails, and clients retry three times",
+  isHeavy: true,
   async run(trial) {
     const backends = await trial.backends(5);
     for (const { traits } of backends) traits.failStatus = 502;

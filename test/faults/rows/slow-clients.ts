@@ -6,6 +6,7 @@ import { quantileMs, type Trial } from "../trial.ts";
 export const slowClients: Row = {
   name: "slowloris",
   title: "thousands of clients send their heads a byte at a time",
+  isHeavy: true,
   async run(trial) {
     const backends = await trial.backends(5);
     const limits = { header_timeout: trial.pick("1s", "10s") };

@@ -8,9 +8,10 @@ import { p99Ms } from "./slow-clients.ts";
 export const slowReaders: Row = {
   name: "21",
   title: "5,000 clients ask for 10 MB each and stop reading, in 256 MB (short: 300, no limit)",
+  isHeavy: true,
   async run(trial) {
     const backends = await trial.backends(3);
-    const memory = trial.isFull ? limitMemory(trial, LIMIT_BYTES) : null;
+    const memory = trial.isFull ? limitMemory(LIMIT_BYTES) : null;
     const evener = await trial.start(backends, {}, {}, memory?.under);
     const load = trial.load({ events: 10 });
     load.start();
