@@ -15,7 +15,7 @@ export function adminSource(parts: SourceParts): AdminSource {
     events,
     isReady,
     pools: () =>
-      fleet.list().map(({ pool, policy }) => {
+      [...fleet.list(), ...fleet.leaving()].map(({ pool, policy }) => {
         pool.ledger.refresh(pool.members.slots);
         const stats = plane.stats(pool.name);
         return { name: pool.name, policy, pool, stats, sessions: plane.sessions.figures(pool.name) };

@@ -22,6 +22,8 @@ import { Prober, type ProbeTarget } from "./signals/prober.ts";
 export class Fleet {
   readonly #kit: FleetKit;
   readonly #groups: Map<string, Group> = new Map();
+  /** In no configuration any more, with requests still running. */
+  readonly #leaving: Map<string, Group> = new Map();
 
   constructor(kit: FleetKit) {
     this.#kit = kit;
@@ -33,8 +35,9 @@ export class Fleet {
     for (const config of pools) {
       let group = this.#groups.get(config.name);
       if (group === undefined) {
-        group = new Group(config, this.#kit);
+        group = new Group(config, this.#kit, this.#leaving.get(config.name)?.pool ?? null);
         this.#groups.set(config.name, group);
+        this.#leaving.delete(config.name);
       }
       group.configure(config);
       found.set(config.name, group.pool);
@@ -47,18 +50,24 @@ export class Fleet {
     this.#groups.get(pool)?.update();
   }
 
-  /** Pools that are in no configuration any more are closed. */
+  /** Pools that are in no configuration any more are closed: they take nothing, and finish what they have. */
   keepOnly(names: ReadonlySet<string>): void {
     for (const [name, group] of this.#groups) {
       if (names.has(name)) continue;
       group.close();
       this.#groups.delete(name);
+      if (group.hasDeparted) this.#leaving.set(name, group);
     }
   }
 
   /** Every pool, in the order of the configuration. */
   list(): readonly Group[] {
     return [...this.#groups.values()];
+  }
+
+  /** Pools that a reload has removed, until their last request has ended. */
+  leaving(): readonly Group[] {
+    return [...this.#leaving.values()].filter(({ hasDeparted }) => hasDeparted);
   }
 
   /** Who learns from what happened to a lease that another thread had. */
@@ -87,6 +96,7 @@ export class Fleet {
   /** What time brings to the pools. */
   tend(): void {
     for (const group of this.#groups.values()) group.pool.tend();
+    for (const [name, { hasDeparted }] of this.#leaving) if (!hasDeparted) this.#leaving.delete(name);
   }
 
   close(): void {
@@ -113,7 +123,8 @@ export class Group {
   #prober: Prober | null = null;
   #agents: AgentChecker | null = null;
 
-  constructor(config: PoolConfig, kit: FleetKit) {
+  /** `former`: the pool of the same name that was removed and has requests running, or null. */
+  constructor(config: PoolConfig, kit: FleetKit, former: Pool | null) {
     this.#kit = kit;
     this.#config = config;
     this.policy = config.policy.name;
@@ -128,7 +139,13 @@ export class Group {
       onEvent: kit.onEvent,
       ...(turnstile === undefined ? {} : { turnstile }),
     });
+    if (former !== null) this.pool.members.expect(former.members);
     this.#restart(config);
+  }
+
+  /** Backends that were removed have requests running. */
+  get hasDeparted(): boolean {
+    return this.pool.members.departed().length > 0;
   }
 
   /** The rules of this configuration; its endpoints come with `update`. */

@@ -56,6 +56,11 @@ export class Members extends Roster {
     return known.filter(({ slot }) => inFlight[slot]! > 0);
   }
 
+  /** Those that have left `former` with requests still running find their counts here when they come. */
+  expect(former: Members): void {
+    for (const endpoint of former.departed()) this.#departed.set(key(endpoint.spec), endpoint);
+  }
+
   #add(spec: EndpointSpec, outlier: OutlierOptions, change: MemberChange): Endpoint {
     const former = this.#departed.get(key(spec));
     this.#departed.delete(key(spec));

@@ -38,6 +38,11 @@ export class Intake {
     return bytes;
   }
 
+  /** A body of which so much is still to come may be read only for the sake of the connection. */
+  mayDiscard(bytes: number): boolean {
+    return bytes > 0 && bytes <= DISCARDED_BYTES_MAX;
+  }
+
   /** From here on bytes are not wanted; they are counted anew. */
   beginDiscarding(): void {
     this.#discardedBytes = 0;

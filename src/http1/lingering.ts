@@ -22,7 +22,8 @@ export class Lingering {
   }
 }
 
-const SILENT_MS_MAX = 2_000;
+/** As in nginx (`lingering_timeout`, `lingering_time`). */
+const SILENT_MS_MAX = 5_000;
 const WHOLE_MS_MAX = 30_000;
-/** More than any prompt with its images; reading costs little, and the time above bounds it too. */
-const BYTES_MAX = 256 * 1024 * 1024;
+/** More than the large APIs take in one request with images; to read it costs some 30 ms. */
+const BYTES_MAX = 64 * 1024 * 1024;

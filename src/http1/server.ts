@@ -82,6 +82,11 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     return this.#isBodyDone;
   }
 
+  /** Little is to come of the body: it can be thrown away behind an answer, and the connection stays. */
+  get isRestSmall(): boolean {
+    return !this.isOffer && this.#intake.mayDiscard(this.#body.bytesLeft);
+  }
+
   /** Writes a part of the response; false asks to wait for `onDrain`. */
   write(data: string | Uint8Array): boolean {
     const isRoomLeft = this.transport.write(data);
@@ -98,6 +103,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#isBodyDone) return this.#nextRequest();
     this.#state = "discard";
     this.#intake.beginDiscarding();
+    this.#time.awaitRest();
     this.resumeBody();
   }
 
@@ -130,7 +136,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (!this.#isHeld && !this.#intake.isPaused) return;
     this.#isHeld = false;
     this.#intake.resume();
-    if (!this.#isBodyDone) this.#time.awaitBody();
+    if (this.#state === "body") this.#time.awaitBody();
     if (!this.#isReading) this.#takePipelined();
   }
 
@@ -138,8 +144,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (this.#state === "linger") return this.#lingerOn(bytes.length);
     if (this.#intake.isEmpty && !this.#isHeld && this.#state !== "answer") return this.#read(bytes);
     this.#intake.keep(bytes, 0);
-    const isHeld = this.#intake.isPaused && this.transport.bufferedBytes === 0;
-    if (isHeld) this.#time.checkHeld();
+    if (this.#intake.isPaused && this.transport.bufferedBytes === 0) this.#time.checkHeld();
   }
 
   onDrain(): void {
@@ -164,18 +169,15 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
   }
 
   onDeadline(): void {
-    const { bufferedBytes } = this.transport;
     if (this.#time.hasBeenRead(this.transport)) return this.#time.awaitReading(this.transport);
-    if (
-      bufferedBytes === 0 &&
-      this.#intake.isPaused &&
-      (this.#state === "body" || this.#state === "answer")
-    ) {
+    const isHeld = this.transport.bufferedBytes === 0 && this.#intake.isPaused;
+    if (isHeld && (this.#state === "body" || this.#state === "answer")) {
       // A connection that is not read from does not say that it was reset: a write of nothing finds out.
       this.transport.write("");
       return this.#time.checkHeld();
     }
     if (this.#state === "head" && this.#parser.hasBegun) this.#refuse(HEADER_TIMEOUT);
+    else if (this.#state === "discard") this.#beginLinger();
     else this.transport.destroy();
   }
 
@@ -226,7 +228,7 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     const next = this.#body.decode(bytes, offset, this);
     if (next < 0) return this.#breakOff(this.#body.error!);
     if (this.#body.isDone) this.#endBody();
-    else if (!this.#isHeld && this.#state !== "linger") this.#time.awaitBody();
+    else if (!this.#isHeld && this.#state === "body") this.#time.awaitBody();
     return next;
   }
 

@@ -89,6 +89,8 @@ class SocketTransport implements Transport {
   #isPaused = false;
   /** No more may be written: our FIN is on its way. */
   #isEnding = false;
+  /** A write has failed, and what had come before is read on. */
+  #isBroken = false;
   /** The TCP connection stands, the handshake of TLS does not. */
   #isInHandshake = false;
 
@@ -97,9 +99,11 @@ class SocketTransport implements Transport {
     this.#socket = socket;
     this.#isTls = socket instanceof TLSSocket;
     this.#remoteAddress = socket.remoteAddress ?? "";
-    this.#writer = handleWriter(socket, this.#onDrain) ?? new StreamWriter(socket, this.#onDrain);
+    this.#writer = this.#handleWriter() ?? new StreamWriter(socket, this.#onDrain);
     socket.on("end", () => {
       this.#hasEnded = true;
+      // The failed write was told of the reset: the read that comes after it sees an end like any other.
+      if (this.#isBroken && !isAfterFin(this.#error!)) return void socket.destroy();
       // In the handshake the close follows, with its reason.
       if (!this.#isDestroyed && !this.#isInHandshake) this.handler.onEnd();
     });
@@ -119,7 +123,8 @@ class SocketTransport implements Transport {
   }
 
   get isOpen(): boolean {
-    return !this.#isDestroyed && !this.#hasEnded && !this.#socket.connecting && this.#socket.writable;
+    if (this.#isDestroyed || this.#hasEnded || this.#isBroken) return false;
+    return !this.#socket.connecting && this.#socket.writable;
   }
 
   get bufferedBytes(): number {
@@ -127,7 +132,7 @@ class SocketTransport implements Transport {
   }
 
   write(data: string | Uint8Array): boolean {
-    return this.#isDestroyed || this.#isEnding ? true : this.#writer.write(data);
+    return this.#isDestroyed || this.#isEnding || this.#isBroken ? true : this.#writer.write(data);
   }
 
   cork(): void {
@@ -135,7 +140,7 @@ class SocketTransport implements Transport {
   }
 
   uncork(): void {
-    if (!this.#isDestroyed) this.#writer.uncork();
+    if (!this.#isDestroyed && !this.#isBroken) this.#writer.uncork();
   }
 
   pause(): void {
@@ -188,6 +193,23 @@ class SocketTransport implements Transport {
     if (!this.#isDestroyed) this.handler.onDrain();
   };
 
+  /**
+   * The kernel keeps what came before a reset, also when a write is told of that first: the bytes written
+   * come from another socket, whose turn may be before that of an early answer.
+   */
+  readonly #onWriteFailed = (error: Error): void => {
+    this.#error ??= error;
+    if (this.#isBroken) return;
+    if (this.#hasEnded || this.handler.onWriteFailed?.() !== true) return void this.#socket.destroy(error);
+    this.#isBroken = true;
+    // Whoever waits for room would wait for ever.
+    setImmediate(this.#onDrain);
+  };
+
+  #handleWriter(): SocketWriter | null {
+    return handleWriter(this.#socket, this.#onDrain, this.#onWriteFailed);
+  }
+
   awaitConnect(options: ConnectOptions, onConnect: (transport: Transport) => void): void {
     const socket = this.#socket;
     const { timeoutMs } = options;
@@ -200,7 +222,7 @@ class SocketTransport implements Transport {
       socket.setTimeout(0, onTimeout);
       if (this.#isDestroyed) return;
       this.#remoteAddress = socket.remoteAddress ?? "";
-      this.#writer = handleWriter(socket, this.#onDrain) ?? this.#writer;
+      this.#writer = this.#handleWriter() ?? this.#writer;
       onConnect(this);
     };
     if (timeoutMs !== undefined) socket.setTimeout(timeoutMs, onTimeout);
@@ -216,6 +238,11 @@ class SocketTransport implements Transport {
       socket.setTimeout(Math.max(1, timeoutMs - (performance.now() - beganMs)));
     });
   }
+}
+
+/** What the kernel says to a write where the peer's FIN came before its reset: the end was a clean one. */
+function isAfterFin(error: NodeJS.ErrnoException): boolean {
+  return error.code === "EPIPE";
 }
 
 function timeoutError(options: ConnectOptions): Error {

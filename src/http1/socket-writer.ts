@@ -20,12 +20,19 @@ export interface SocketWriter {
   readonly bufferedBytes: number;
 }
 
-/** Past the stream around the socket, if it is plain, connected and has nothing to write; else null. */
-export function handleWriter(socket: net.Socket, onDrain: () => void): SocketWriter | null {
+/**
+ * Past the stream around the socket, if it is plain, connected and has nothing to write; else null.
+ * `onFailed` decides what becomes of the socket: it may hold something to read still.
+ */
+export function handleWriter(
+  socket: net.Socket,
+  onDrain: () => void,
+  onFailed: (error: Error) => void,
+): SocketWriter | null {
   const handle = handleOf(socket);
   if (handle === null) return null;
   maker ??= writeRequestMaker(socket, handle) ?? undefined;
-  return maker === undefined ? null : new HandleWriter(socket, handle, maker, onDrain);
+  return maker === undefined ? null : new HandleWriter(socket, handle, maker, onDrain, onFailed);
 }
 
 /**
@@ -63,6 +70,7 @@ class HandleWriter implements SocketWriter {
   readonly #handle: StreamHandle;
   readonly #maker: WriteRequestMaker;
   readonly #onDrain: () => void;
+  readonly #onFailed: (error: Error) => void;
   /** What is held: each piece with its encoding. */
   #corked: unknown[] | null = null;
   #isAwaited = false;
@@ -74,11 +82,13 @@ class HandleWriter implements SocketWriter {
     handle: StreamHandle,
     requestMaker: WriteRequestMaker,
     onDrain: () => void,
+    onFailed: (error: Error) => void,
   ) {
     this.#socket = socket;
     this.#handle = handle;
     this.#maker = requestMaker;
     this.#onDrain = onDrain;
+    this.#onFailed = onFailed;
   }
 
   get bufferedBytes(): number {
@@ -148,9 +158,7 @@ class HandleWriter implements SocketWriter {
   #fail(status: number): void {
     if (this.#socket.destroyed) return;
     const code = getSystemErrorName(status);
-    this.#socket.destroy(
-      Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: "write" }),
-    );
+    this.#onFailed(Object.assign(new Error(`write ${code}`), { code, errno: status, syscall: "write" }));
   }
 }
 

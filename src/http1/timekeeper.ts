@@ -46,6 +46,11 @@ export class Timekeeper {
     this.#set(this.#timeouts.progressMs);
   }
 
+  /** The rest of a body that nobody wants is due, all of it. */
+  awaitRest(): void {
+    this.#set(REST_MS_MAX);
+  }
+
   /** The client is to read some of what waits for it. */
   awaitReading(transport: Transport): void {
     this.#bufferedBytes = transport.bufferedBytes;
@@ -90,6 +95,9 @@ export class Timekeeper {
     this.#deadlines.set(this.#deadline, ms);
   }
 }
+
+/** For the little that is still to come of a body, when its answer has been given. */
+const REST_MS_MAX = 5_000;
 
 /** How often it is looked whether a client that is not read from is still there. */
 export const HELD_CHECK_MS = 100;

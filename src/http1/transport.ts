@@ -6,6 +6,12 @@ export interface TransportHandler {
   onDrain(): void;
   /** The peer will send no more (FIN); writing is still possible. */
   onEnd(): void;
+  /**
+   * A write has failed: nothing will be written any more. True: what the peer said before it reset is still
+   * wanted, and is read on; `onEnd` or `onClose` follow. Where this is absent the transport closes at once.
+   * May be called inside a call of `write`.
+   */
+  onWriteFailed?(): boolean;
   /** Exactly once, the last call. `error` is null when the connection ended in peace or by `destroy`. */
   onClose(error: Error | null): void;
 }

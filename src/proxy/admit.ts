@@ -135,6 +135,14 @@ function admitTo(
   };
 }
 
+/**
+ * The answer is what the route says, whatever the body is: it may be thrown away behind it. A client that
+ * waits for a 100 may send its next request in place of the body then.
+ */
+export function waivesBody(answer: OwnAnswer, head: RequestHead): boolean {
+  return answer.kind === "fixed" && answer !== OPTIONS_ANSWER && !head.expectsContinue;
+}
+
 /** Bytes of a request's body that are kept: to be sent again, to be copied, or to find a key in them. */
 export function keptBytesMax({ traffic, mirror, bodyKey: key }: Admission): number {
   const most = traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);

@@ -9,7 +9,7 @@ import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { RequestHandler } from "../http1/request-handler.ts";
 import type { ServerConnection } from "../http1/server.ts";
-import { type Admission, admit, KEY_BYTES_MAX, keptBytesMax, readBodyKey } from "./admit.ts";
+import { type Admission, admit, KEY_BYTES_MAX, keptBytesMax, readBodyKey, waivesBody } from "./admit.ts";
 import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
@@ -72,8 +72,9 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#phase = "collect";
     const admission = admit(this.#context, head, this.#record, this.#work);
     if ("status" in admission) {
-      this.#body.start(head.framing, 0);
       this.#connection.isOffer = head.upgrade !== null;
+      const isWaived = this.#connection.isRestSmall && waivesBody(admission, head);
+      this.#body.start(isWaived ? "none" : head.framing, 0);
       return this.#answer(admission, reasonOf(admission));
     }
     this.#admission = admission;
@@ -172,8 +173,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
       if (this.#retries("status", head.status, false)) return;
     }
     record.status = head.status;
-    const { isOldClient } = this.#admission!;
-    const mode = relayMode(head, isOldClient);
+    const mode = relayMode(head, this.#admission!.isOldClient);
     const keepAlive = this.#connection.promise(this.#connection.isBodyDone);
     this.#relay.begin(responseText(head, mode, record, keepAlive, this.#admission!), mode);
   }

@@ -135,6 +135,11 @@ export class UpstreamConnection implements TransportHandler, DeadlineOwner {
     this.#listener?.onUpstreamDrain();
   }
 
+  /** An early answer, of which the end of the connection follows closely, is for the client. */
+  onWriteFailed(): boolean {
+    return this.#listener !== null;
+  }
+
   onEnd(): void {
     if (this.#state === "body" && this.#body.finishOnClose()) return this.#end(false);
     this.transport?.destroy();

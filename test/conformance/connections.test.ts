@@ -83,6 +83,26 @@ describe("bodies that nobody wanted", () => {
     );
   });
 
+  it("C2 a body of which no backend hears is thrown away, and no request is found in it", async (t) => {
+    const { backend, connect } = await setUp(t, {
+      rest: { routes: [{ match: { path: "/fixed" }, answer: { body: "fixed" } }, { pool: "default" }] },
+    });
+    const client = await connect();
+    const hidden = rawRequest("GET /hidden");
+    client.send(rawRequest("POST /fixed", {}, hidden) + rawRequest("GET /1"));
+    assert.equal((await client.response()).body, "fixed");
+    assert.equal((await client.response()).body, "hello from a");
+    client.send(rawRequest("POST /fixed", { "content-length": String(hidden.length) }));
+    assert.equal((await client.response()).body, "fixed");
+    client.send(hidden.slice(0, 10));
+    client.send(`${hidden.slice(10)}${rawRequest("GET /2")}`);
+    assert.equal((await client.response()).body, "hello from a");
+    assert.deepEqual(
+      backend.requests.map(({ target }) => target),
+      ["/1", "/2"],
+    );
+  });
+
   it("C2 C5 an early answer goes on at once; the rest of the body is not waited for, and nothing is reused", async (t) => {
     const { backend, connect } = await setUp(t, { handler: (request) => request.respond(413, "enough") });
     const client = await connect();

@@ -30,6 +30,84 @@ function namesOf(rawHead: string): string[] {
     .map((line) => line.slice(0, line.indexOf(":")));
 }
 
+describe("a body that nobody wants", () => {
+  const routes: readonly Keys[] = [
+    { match: { path: "/answer" }, answer: { body: "fixed" } },
+    { match: { path: "/moved" }, redirect: { path: "/new", status: 308 } },
+    { match: { path: "/" }, pool: "default" },
+  ];
+  const post = (path: string, bodyBytes: number, more = ""): string =>
+    `POST ${path} HTTP/1.1\r\nhost: test\r\n${more}content-length: ${bodyBytes}\r\n\r\n`;
+
+  for (const [path, status] of [
+    ["/answer", 200],
+    ["/moved", 308],
+  ] as const) {
+    for (const bodyBytes of [0, 5, 64 * 1024]) {
+      it(`${path} of ${bodyBytes} bytes, at once or later: the connection stays`, async (t) => {
+        const { backend, connect, evener } = await withRoutes(t, routes);
+        const client = await connect();
+        const body = "b".repeat(bodyBytes);
+        for (let i = 0; i < 3; i++) {
+          const response = await ask(client, post(path, bodyBytes) + body);
+          assert.equal(response.status, status);
+          assert.equal(response.headers.get("connection"), undefined);
+        }
+        assert.equal((await ask(client, post(path, bodyBytes))).status, status);
+        for (let at = 0; at < bodyBytes; at += 20_000) {
+          client.send(body.slice(at, at + 20_000));
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        assert.equal((await ask(client, rawRequest("GET /next"))).body, "hello from a");
+        assert.equal((await ask(client, `${post(path, bodyBytes)}${body}`)).status, status);
+        client.send(`${post(path, bodyBytes)}${body}${rawRequest("GET /pipelined")}`);
+        assert.equal((await client.response()).status, status);
+        assert.equal((await client.response()).body, "hello from a");
+        assert.equal(backend.requests.length, 2);
+        assert.equal(evener.server.connections, 1);
+      });
+    }
+  }
+
+  for (const [what, head, body] of [
+    ["a large one", post("/answer", 64 * 1024 + 1), "b"],
+    ["one that waits to be asked for", post("/answer", 5, "expect: 100-continue\r\n"), ""],
+    [
+      "one of unknown length",
+      post("/answer", 5).replace(/content-length.*\r\n\r/, "transfer-encoding: chunked\r\n\r"),
+      "",
+    ],
+    ["one behind an offer", post("/answer", 5, "connection: upgrade\r\nupgrade: websocket\r\n"), "12345"],
+  ] as const) {
+    it(`${what}: said and closed, and what follows is no request`, async (t) => {
+      const { backend, connect } = await withRoutes(t, routes);
+      const client = await connect();
+      const response = await ask(client, head + body);
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("connection"), "close");
+      client.send(rawRequest("GET /next"));
+      await client.closed();
+      assert.equal(client.received, "");
+      assert.equal(client.error, null);
+      assert.equal(backend.requests.length, 0);
+    });
+  }
+
+  it("one that does not come: the connection closes after 5 seconds, in peace", async (t) => {
+    const { connect } = await withRoutes(t, routes);
+    const client = await connect();
+    assert.equal((await ask(client, post("/answer", 5))).status, 200);
+    const beganMs = performance.now();
+    // A byte now and then gives no more time.
+    const drip = setInterval(() => client.send("b"), 1_500);
+    t.after(() => clearInterval(drip));
+    await client.closed();
+    const tookMs = performance.now() - beganMs;
+    assert.ok(tookMs >= 4_900 && tookMs < 8_000, `${tookMs} ms`);
+    assert.equal(client.error, null);
+  });
+});
+
 describe("rewrite", () => {
   const strip = { match: { path: "/api" }, pool: "default", rewrite: { strip_prefix: "/api" } };
   const replace = {
@@ -327,7 +405,8 @@ describe("answer", () => {
     assert.equal(head.headers.get("content-length"), "5");
     const early = await ask(client, "POST /ping HTTP/1.1\r\nhost: test\r\ncontent-length: 10\r\n\r\n12345");
     assert.equal(early.status, 200);
-    assert.equal(early.headers.get("connection"), "close");
+    assert.equal(early.headers.get("connection"), undefined);
+    assert.equal((await ask(client, `67890${rawRequest("GET /ping")}`)).status, 200);
   });
 });
 
