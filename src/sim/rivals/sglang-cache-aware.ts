@@ -8,8 +8,9 @@
  * its successor lightseekorg/smg model_gateway/src/policies/cache_aware.rs at 1053321 decides the same;
  * defaults of the command line in src/main.rs.
  * Left out: trees by model (there is one), the mesh, KV events of gRPC workers. A holder that may not be
- * chosen is answered as in the original by the first engine that may, without learning. (Versions before 2026
- * sent a miss to the smallest tree.)
+ * chosen is answered as in the original by the first engine that may, without learning. Earlier versions sent
+ * a miss to the smallest tree: weaker in a trial (goodput 0.73 against 0.74, at a higher rate 0.57 against
+ * 0.63).
  */
 import type { AnswerFacts, FleetView, Router, RouterSpec, SimRequest } from "../router.ts";
 import { firstLeast } from "./choose.ts";
