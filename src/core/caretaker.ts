@@ -32,6 +32,8 @@ export class Caretaker {
   readonly #tell: (verdict: SlownessVerdict) => void;
   #tendedAtMs = Number.NEGATIVE_INFINITY;
   isPanic = false;
+  /** Slow endpoints lose weight; not where the policy goes by their speed itself. */
+  cutsShares = true;
 
   constructor(
     ledger: Ledger,
@@ -85,7 +87,8 @@ export class Caretaker {
       const share = this.#rampShare(endpoint, nowMs);
       state[slot] = health.state;
       baseWeight[slot] = endpoint.weight;
-      weight[slot] = endpoint.weight * health.agentShare * health.slowShare * share;
+      const slowShare = this.cutsShares ? health.slowShare : 1;
+      weight[slot] = endpoint.weight * health.agentShare * slowShare * share;
       const most = endpoint.limit === 0 ? UNLIMITED : Math.max(1, Math.ceil(endpoint.limit * share));
       limit[slot] = most;
     }

@@ -93,6 +93,7 @@ export class Pool extends Desk {
     this.#options = options;
     this.configureDesk(options, policy);
     this.#lessons.policy = this.chooser.policy;
+    this.#caretaker.cutsShares = this.chooser.policy.knowsSpeed !== true;
     this.#caretaker.configure(options);
     this.#lessons.judges = options.outlier !== null;
   }

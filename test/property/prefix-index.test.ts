@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { PrefixIndex } from "../../src/core/affinity/prefix-index.ts";
+import { Forecast } from "../../src/core/forecast.ts";
 import { combine } from "../../src/core/kit/hash.ts";
 import { Prompt } from "../../src/core/prompt.ts";
 
 const SLOTS = 4;
-const ROOMY_BYTES = 12 * 2 ** 16;
+const ROOMY_BYTES = 12 * 2 ** 18;
+const forecast = new Forecast();
 
 test("an endpoint has the longest prefix of what went there, and no other has it", () => {
   const placed = fc.array(fc.tuple(path(), fc.nat(SLOTS - 1)), { minLength: 1, maxLength: 40 });
@@ -27,19 +29,24 @@ test("an endpoint has the longest prefix of what went there, and no other has it
   );
 });
 
-test("what is older than the endpoint's capacity is forgotten; use makes it young", () => {
+test("what is beyond the endpoint's capacity is forgotten, but not what was used since", () => {
   const index = new PrefixIndex(PrefixIndex.memory(SLOTS, ROOMY_BYTES, false));
-  index.capacity[0] = 10;
-  index.note(prompt([1, 1, 1]), 0, 1);
-  index.note(prompt([2, 2, 2, 2]), 0, 1);
-  assert.equal(index.match(prompt([1, 1, 1]), 0, 1), 3);
-  assert.equal(index.matchAge, 7);
-  index.note(prompt([1, 1, 1]), 0, 1);
-  index.note(prompt([3, 3, 3, 3]), 0, 1);
-  assert.equal(index.match(prompt([2, 2, 2, 2]), 0, 1), 4);
-  index.advance(0, 8);
-  assert.equal(index.match(prompt([1, 1, 1]), 0, 1), 0);
-  assert.equal(index.matchAnywhere(prompt([1, 1, 1])), 3, "the pool has seen it");
+  index.capacity[0] = 1_000;
+  const first = prompt(Array.from({ length: 300 }, () => 1));
+  const fill = (label: number): void => index.note(prompt(Array.from({ length: 300 }, () => label)), 0, 1);
+  index.note(first, 0, 1);
+  fill(2);
+  fill(3);
+  assert.equal(index.match(first, 0, 1), 300);
+  index.note(first, 0, 1);
+  fill(4);
+  fill(5);
+  assert.equal(index.match(first, 0, 1), 300, "used since");
+  const second = prompt(Array.from({ length: 300 }, () => 2));
+  assert.equal(index.match(second, 0, 1), 0, "four others since");
+  index.advance(0, 600);
+  assert.equal(index.match(first, 0, 1), 0, "answers take room, too");
+  assert.equal(index.matchAnywhere(first), 300, "the pool has seen it");
 });
 
 test("the capacity is learned from what was not cached, whatever it really is", () => {
@@ -58,11 +65,11 @@ test("the capacity is learned from what was not cached, whatever it really is", 
       for (let i = 0; i < 4_000; i++) {
         const labels = [dice(Math.ceil(capacityBlocks / 4)), 0, 0, 0, 0, 0, 0, 0];
         const work = prompt(labels);
-        const matched = index.match(work, 0, 1);
-        const age = index.matchAge;
+        index.expect(work, 0, 1, forecast);
+        const matched = forecast.matchedBlocks;
         const cached = cache.use(labels);
         index.note(work, 0, 1);
-        index.learn(0, matched, age, cached);
+        index.learn(0, forecast, cached);
         if (i < 2_000) continue;
         asked++;
         if (Math.abs(matched - cached) > 1) wrong++;
@@ -76,19 +83,23 @@ test("the capacity is learned from what was not cached, whatever it really is", 
 test("an engine that caches nothing is found out", () => {
   const index = new PrefixIndex(PrefixIndex.memory(1, ROOMY_BYTES, false));
   const work = prompt([1, 2, 3, 4, 5]);
-  for (let i = 0; i < 20; i++) {
-    const matched = index.match(work, 0, 1);
-    index.learn(0, matched, index.matchAge, 0);
+  for (let i = 0; i < 60; i++) {
+    index.expect(work, 0, 1, forecast);
+    index.learn(0, forecast, 0);
     index.note(work, 0, 1);
   }
   assert.equal(index.match(work, 0, 1), 0);
-  index.learn(0, 0, 0, 5);
+  for (let i = 0; i < 60; i++) {
+    index.expect(work, 0, 1, forecast);
+    index.learn(0, forecast, 5);
+    index.note(work, 0, 1);
+  }
   assert.equal(index.match(work, 0, 1), 5, "and that it does, after all");
 });
 
 test("a full table forgets what was used least lately, and stays within its bytes", () => {
   const memory = PrefixIndex.memory(1, 12 * 1_024, false);
-  assert.ok(memory.buffer.byteLength < 13 * 1_024);
+  assert.ok(memory.buffer.byteLength < 16 * 1_024);
   const index = new PrefixIndex(memory);
   const kept = prompt([7, 7, 7, 7]);
   for (let i = 0; i < 2_000; i++) {

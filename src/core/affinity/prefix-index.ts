@@ -1,6 +1,7 @@
 // Hot path: some 15 ns a block that is looked at; all memory is taken at the start, and nothing is allocated.
 import { combine } from "../kit/hash.ts";
 import type { Prompt } from "../prompt.ts";
+import { UseClock } from "./use-clock.ts";
 
 /** The memory of an index; may be posted to other threads when it is shared. */
 export interface PrefixIndexMemory {
@@ -8,6 +9,16 @@ export interface PrefixIndexMemory {
   /** A power of two. */
   readonly sets: number;
   readonly slotsMax: number;
+}
+
+/** What was expected of a prompt on an endpoint, and what is learned from when it comes otherwise. */
+export interface PrefixMatch {
+  /** Blocks that the endpoint has probably cached, from the begin of the prompt, and the depth of the last. */
+  matchedBlocks: number;
+  matchedDepth: number;
+  /** The same, with those that it has probably forgotten. */
+  staleBlocks: number;
+  staleDepth: number;
 }
 
 /**
@@ -18,62 +29,77 @@ export interface PrefixIndexMemory {
  * generation, so an endpoint that left is never found again, and its entries give way to newer ones. A
  * further entry under no slot says that the pool has seen the block at all.
  *
- * How old an entry is, is counted in blocks that were new to its endpoint since it was used last: an endpoint
- * whose cache holds `capacity` blocks has forgotten what is older. Nobody tells what an engine holds, so the
- * capacity is learned from what it says it had cached (`learn`).
+ * Engines forget the block that was used least lately, so {@link UseClock} says which ones a cache has
+ * forgotten, if its capacity is known. Nobody tells that: it is learned from what answers say was cached.
  *
  * Blocks of a prompt are matched as a prefix, by doubling and halving: log2 of the blocks an endpoint.
  */
 export class PrefixIndex {
   readonly memory: PrefixIndexMemory;
   readonly #prints: Uint32Array;
-  /** The endpoint's clock, and the pool's, when the entry was used last. */
-  readonly #stamps: Uint32Array;
-  readonly #poolStamps: Uint32Array;
-  /** By slot: blocks that were new to it, wrapping; behind them the pool's. */
-  readonly #clocks: Uint32Array;
+  /** When the entry was used last, by its endpoint's clock and by the pool's. */
+  readonly #times: Int32Array;
+  readonly #poolTimes: Int32Array;
+  readonly #clock: UseClock;
+  readonly #setMask: number;
   /** By slot: blocks that its cache holds; Infinity as long as it has not shown that it forgets. */
   readonly capacity: Float64Array;
-  readonly #setMask: number;
-  /** Of the last match: age of the last block that matched, in blocks. */
-  matchAge = 0;
+  /** Of the last match: when its last block was used. */
+  #matchTime = 0;
 
   constructor(memory: PrefixIndexMemory) {
     const { buffer, sets, slotsMax } = memory;
+    const slots = slotsMax + 1;
     const entries = sets * WAYS;
-    const tables = columnsBytes(slotsMax);
+    const tables = columnsBytes(slots);
     this.memory = memory;
     this.#setMask = sets - 1;
-    this.capacity = new Float64Array(buffer, 0, slotsMax + 1);
-    this.#clocks = new Uint32Array(buffer, (slotsMax + 1) * 8, slotsMax + 1);
+    this.capacity = new Float64Array(buffer, 0, slots);
+    this.#clock = new UseClock(buffer, slots * 8, slots);
     this.#prints = new Uint32Array(buffer, tables, entries);
-    this.#stamps = new Uint32Array(buffer, tables + entries * 4, entries);
-    this.#poolStamps = new Uint32Array(buffer, tables + entries * 8, entries);
+    this.#times = new Int32Array(buffer, tables + entries * 4, entries);
+    this.#poolTimes = new Int32Array(buffer, tables + entries * 8, entries);
   }
 
   /** `bytesMax`: the entries take at most so much, 12 bytes for a block on an endpoint. */
-  static memory(slotsMax: number, bytesMax: number, shared: boolean): PrefixIndexMemory {
+  static memory(slotsMax: number, bytesMax: number, isShared: boolean): PrefixIndexMemory {
+    const slots = slotsMax + 1;
     const sets = 2 ** Math.floor(Math.log2(Math.max(1, bytesMax / (WAYS * BYTES_PER_ENTRY))));
-    const bytes = columnsBytes(slotsMax) + sets * WAYS * BYTES_PER_ENTRY;
-    const buffer = shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
-    new Float64Array(buffer, 0, slotsMax + 1).fill(Number.POSITIVE_INFINITY);
+    const bytes = columnsBytes(slots) + sets * WAYS * BYTES_PER_ENTRY;
+    const buffer = isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+    new Float64Array(buffer, 0, slots).fill(Number.POSITIVE_INFINITY);
+    const clock = new UseClock(buffer, slots * 8, slots);
+    for (let slot = 0; slot < slots; slot++) clock.forget(slot);
     return { buffer, sets, slotsMax };
   }
 
   /** The slot belongs to another endpoint: nothing is known of it. */
   forget(slot: number): void {
     this.capacity[slot] = Number.POSITIVE_INFINITY;
-    this.#clocks[slot] = 0;
+    this.#clock.forget(slot);
   }
 
   /** Blocks of the prompt, from its begin, that the endpoint has probably cached. */
   match(prompt: Prompt, slot: number, generation: number): number {
-    return this.#match(prompt, slot, saltOf(slot, generation));
+    return this.#match(prompt, slot, saltOf(slot, generation), this.#clock.horizons[slot]!);
+  }
+
+  /** Blocks that came to the endpoint after the last one of the last {@link match}, which was for it, too. */
+  matchDepth(slot: number): number {
+    return this.#clock.depthOf(slot, this.#matchTime);
   }
 
   /** Blocks of the prompt, from its begin, that the pool has seen anywhere, lately enough to remember it. */
   matchAnywhere(prompt: Prompt): number {
-    return this.#match(prompt, this.memory.slotsMax, ANYWHERE);
+    return this.#match(prompt, this.memory.slotsMax, ANYWHERE, 0);
+  }
+
+  /** Everything that {@link learn} wants to know, before {@link note}. */
+  expect(prompt: Prompt, slot: number, generation: number, into: PrefixMatch): void {
+    into.matchedBlocks = this.match(prompt, slot, generation);
+    into.matchedDepth = this.matchDepth(slot);
+    into.staleBlocks = this.#match(prompt, slot, saltOf(slot, generation), 0);
+    into.staleDepth = this.matchDepth(slot);
   }
 
   /** The prompt goes there: all its blocks will be cached. */
@@ -84,50 +110,49 @@ export class PrefixIndex {
 
   /** The endpoint's cache has taken in `blocks` more, such as those of an answer. */
   advance(slot: number, blocks: number): void {
-    Atomics.add(this.#clocks, slot, blocks);
+    this.#clock.tick(slot, blocks);
+    this.#clock.setHorizon(slot, this.capacity[slot]!);
   }
 
-  /**
-   * What an endpoint had cached of a prompt of which `matched` blocks were expected there, the last of them
-   * of that age ({@link matchAge}): it shows how old a block may become in its cache.
-   */
-  learn(slot: number, matched: number, age: number, cachedBlocks: number): void {
+  /** So many blocks of a prompt were cached there, beside what was expected. */
+  learn(slot: number, expected: Readonly<PrefixMatch>, cachedBlocks: number): void {
+    const { matchedBlocks, matchedDepth, staleBlocks, staleDepth } = expected;
     const capacity = this.capacity[slot]!;
-    if (cachedBlocks < matched - 1) {
-      // By a part: one surprise may have another reason (a restart, a flush, two blocks of one hash).
-      const less = age * 0.9 - 1;
-      if (capacity === Number.POSITIVE_INFINITY) this.capacity[slot] = less;
-      else if (less < capacity) this.capacity[slot] = capacity + (less - capacity) * FALL;
-    } else if (cachedBlocks > matched + 1 || age > capacity * 0.8) {
-      this.capacity[slot] = Math.max(capacity, age, CAPACITY_BLOCKS_MIN) * RISE;
+    if (cachedBlocks < matchedBlocks - 1) {
+      const most = capacity === Number.POSITIVE_INFINITY ? this.#clock.depthOf(slot, 0) : capacity;
+      // Something so new was forgotten: below zero, nothing is expected any more.
+      if (matchedDepth <= most) this.capacity[slot] = most + (matchedDepth - 1 - most) * CAPACITY_GAIN;
+    } else if (cachedBlocks > matchedBlocks + 1 && cachedBlocks >= staleBlocks - 1) {
+      if (staleDepth > capacity) this.capacity[slot] = capacity + (staleDepth + 1 - capacity) * CAPACITY_GAIN;
+    } else if (matchedBlocks > 0 && matchedDepth > capacity * CAPACITY_TESTED) {
+      this.capacity[slot] = capacity * CAPACITY_GROWTH;
     }
+    this.#clock.refine(slot, this.capacity[slot]!);
   }
 
-  #match(prompt: Prompt, slot: number, salt: number): number {
-    this.matchAge = 0;
+  #match(prompt: Prompt, slot: number, salt: number, horizon: number): number {
+    this.#matchTime = this.#clock.now(slot);
     const { blockCount } = prompt;
-    if (blockCount === 0 || !this.#has(prompt, 1, slot, salt)) return 0;
+    if (blockCount === 0 || !this.#has(prompt, 1, salt, horizon)) return 0;
     let known = 1;
     let step = 1;
-    for (; known + step <= blockCount && this.#has(prompt, known + step, slot, salt); step *= 2)
+    for (; known + step <= blockCount && this.#has(prompt, known + step, salt, horizon); step *= 2) {
       known += step;
+    }
     let unknown = Math.min(known + step, blockCount + 1);
     while (unknown - known > 1) {
       const middle = (known + unknown) >> 1;
-      if (this.#has(prompt, middle, slot, salt)) known = middle;
+      if (this.#has(prompt, middle, salt, horizon)) known = middle;
       else unknown = middle;
     }
     return known;
   }
 
-  /** Block number `count`, from 1, is cached there. */
-  #has(prompt: Prompt, count: number, slot: number, salt: number): boolean {
-    const { blocks } = prompt;
+  /** Block number `count`, from 1, was used after the horizon. */
+  #has({ blocks }: Prompt, count: number, salt: number, horizon: number): boolean {
     const at = this.#find(blocks[count * 2 - 2]! ^ salt, printOf(blocks[count * 2 - 1]!, salt));
-    if (at < 0) return false;
-    const age = (this.#clocks[slot]! - this.#stamps[at]!) >>> 0;
-    if (age > this.capacity[slot]!) return false;
-    this.matchAge = age;
+    if (at < 0 || this.#times[at]! < horizon) return false;
+    this.#matchTime = this.#times[at]!;
     return true;
   }
 
@@ -138,34 +163,30 @@ export class PrefixIndex {
     return -1;
   }
 
-  /** Returns how many of the blocks were cached there. */
-  #note({ blocks, blockCount }: Prompt, slot: number, salt: number): number {
-    const capacity = this.capacity[slot]!;
-    const clock = this.#clocks[slot]!;
-    const poolClock = this.#clocks[this.memory.slotsMax]!;
-    let known = 0;
+  #note({ blocks, blockCount }: Prompt, slot: number, salt: number): void {
+    const time = this.#clock.tick(slot, blockCount);
+    const poolTime = this.#clock.now(this.memory.slotsMax);
     for (let i = 0; i < blockCount; i++) {
       const hash = blocks[i * 2]! ^ salt;
       const print = printOf(blocks[i * 2 + 1]!, salt);
       let at = this.#find(hash, print);
-      if (at >= 0 && (clock - this.#stamps[at]!) >>> 0 <= capacity) known++;
-      if (at < 0) at = this.#oldestOf(hash, poolClock);
+      if (at < 0) at = this.#oldestOf(hash, poolTime);
+      else this.#clock.leave(slot, this.#times[at]!);
       this.#prints[at] = print;
-      this.#stamps[at] = clock;
-      this.#poolStamps[at] = poolClock;
+      this.#times[at] = time;
+      this.#poolTimes[at] = poolTime;
     }
-    Atomics.add(this.#clocks, slot, blockCount - known);
-    return known;
+    this.#clock.setHorizon(slot, this.capacity[slot]!);
   }
 
-  /** The entry of that set which was used least lately, as the whole pool's clock counts; or a free one. */
-  #oldestOf(hash: number, poolClock: number): number {
+  /** The entry of that set which was used least lately, or a free one. */
+  #oldestOf(hash: number, poolTime: number): number {
     const first = (hash & this.#setMask) * WAYS;
     let oldest = first;
     let mostAge = -1;
     for (let i = first; i < first + WAYS; i++) {
       if (this.#prints[i] === FREE) return i;
-      const age = (poolClock - this.#poolStamps[i]!) >>> 0;
+      const age = poolTime - this.#poolTimes[i]!;
       if (age > mostAge) {
         mostAge = age;
         oldest = i;
@@ -178,10 +199,11 @@ export class PrefixIndex {
 const WAYS = 8;
 const BYTES_PER_ENTRY = 12;
 const FREE = 0;
-/** How far the capacity comes down to what one surprise says, and how fast it goes up. */
-const FALL = 0.3;
-const RISE = 1.05;
-const CAPACITY_BLOCKS_MIN = 8;
+/** How far the capacity follows one surprise: it may have another reason (a restart, a flush). */
+const CAPACITY_GAIN = 0.2;
+/** A hit so near to the capacity says that it may be larger; nobody would try otherwise. */
+const CAPACITY_TESTED = 0.7;
+const CAPACITY_GROWTH = 1.005;
 const ANYWHERE = combine(0x706f6f6c, 0);
 
 function saltOf(slot: number, generation: number): number {
@@ -193,6 +215,7 @@ function printOf(hash: number, salt: number): number {
   return (hash ^ Math.imul(salt, 0x9e3779b1)) >>> 0 || 1;
 }
 
-function columnsBytes(slotsMax: number): number {
-  return Math.ceil(((slotsMax + 1) * 12) / 8) * 8;
+/** Of capacities and clocks; a multiple of 8. */
+function columnsBytes(slots: number): number {
+  return Math.ceil((slots * 8 + UseClock.bytes(slots)) / 8) * 8;
 }

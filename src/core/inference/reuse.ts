@@ -1,43 +1,56 @@
-import { COUNT, FIGURE, type InferenceBook } from "./inference-memory.ts";
+import { COUNT, FIGURE, type InferenceBook } from "./inference-book.ts";
 
 /**
- * What one more copy of a prefix costs: the surcharge (gamma) on new tokens. A new token pushes an old one
- * out of a cache; that is a loss if the old one would have been asked for again. How often that happens is
- * seen: blocks that the pool has seen before, and nobody has any more, beside all that were new where they
- * went. An idle or roomy cache loses nothing, and there the surcharge is zero.
+ * What new units cost beside their own time, as a share of it: the surcharge (gamma). Two things are paid by
+ * others. A new block pushes an old one out of a cache: a loss, if the old one would have been asked for
+ * again. How often that happens is seen: blocks that the pool has seen before, and nobody has any more, beside
+ * all that were new where they went. And computing takes time that is missing to whoever comes next, the more,
+ * the busier all are (as 1 / (1 - u) grows in a queue). An idle fleet with roomy caches has no surcharge.
  */
 export class Reuse {
   readonly #book: InferenceBook;
-  #lost = 0;
-  #new = 0;
+  #lostBlocks = 0;
+  #newBlocks = 0;
+  #busyShare = 0;
   #tendedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(book: InferenceBook) {
     this.#book = book;
   }
 
-  /** A prompt goes to an endpoint. All in blocks: seen anywhere, cached by somebody, cached there, of all. */
-  placed(seen: number, cached: number, matched: number, all: number): void {
+  /** A prompt goes to an endpoint, in blocks: seen by anybody, cached by anybody, cached there, all. */
+  placed(seen: number, cached: number, matched: number, all: number, busyMs: number): void {
     const { counts } = this.#book;
-    Atomics.add(counts, COUNT.seen, Math.max(seen, cached));
-    Atomics.add(counts, COUNT.cached, cached);
-    Atomics.add(counts, COUNT.new, all - matched);
+    if (seen > cached) Atomics.add(counts, COUNT.lostBlocks, seen - cached);
+    Atomics.add(counts, COUNT.newBlocks, all - matched);
+    Atomics.add(counts, COUNT.busyMs, Math.round(busyMs));
   }
 
-  tend(nowMs: number): void {
+  tend(members: number, nowMs: number): void {
     const { counts, figures } = this.#book;
-    const seen = Atomics.exchange(counts, COUNT.seen, 0);
-    const cached = Atomics.exchange(counts, COUNT.cached, 0);
     const passedMs = Math.max(0, nowMs - this.#tendedAtMs);
-    const keep = Math.exp(-passedMs / FADE_MS);
     this.#tendedAtMs = nowMs;
-    this.#lost = this.#lost * keep + seen - cached;
-    this.#new = this.#new * keep + Atomics.exchange(counts, COUNT.new, 0);
-    const share = this.#new > 0 ? Math.min(this.#lost / this.#new, 0.999) : 0;
-    figures[FIGURE.surcharge] = Math.min(SURCHARGE_MAX, (STRENGTH * share) / (1 - share));
+    const keep = Math.exp(-passedMs / REUSE_FADE_MS);
+    this.#lostBlocks = this.#lostBlocks * keep + Atomics.exchange(counts, COUNT.lostBlocks, 0);
+    this.#newBlocks = this.#newBlocks * keep + Atomics.exchange(counts, COUNT.newBlocks, 0);
+    const busyMs = Atomics.exchange(counts, COUNT.busyMs, 0);
+    if (passedMs > 0 && passedMs < Number.POSITIVE_INFINITY && members > 0) {
+      const share = Math.min(1, busyMs / passedMs / members);
+      this.#busyShare += (share - this.#busyShare) * (1 - Math.exp(-passedMs / BUSY_FADE_MS));
+    }
+    const lost = this.#newBlocks > 0 ? odds(this.#lostBlocks / this.#newBlocks) : 0;
+    figures[FIGURE.surcharge] = Math.min(SURCHARGE_MAX, LOST_WEIGHT * lost + odds(this.#busyShare));
   }
 }
 
-export const SURCHARGE_MAX = 4;
-const STRENGTH = 4;
-const FADE_MS = 60_000;
+function odds(share: number): number {
+  const bounded = Math.min(share, SHARE_MAX);
+  return bounded / (1 - bounded);
+}
+
+const SURCHARGE_MAX = 4;
+/** A block that has to be computed again costs when the fleet is short of time: dearer than its time. */
+const LOST_WEIGHT = 4;
+const SHARE_MAX = 0.95;
+const REUSE_FADE_MS = 60_000;
+const BUSY_FADE_MS = 20_000;

@@ -1,73 +1,71 @@
-import type { InferenceBook } from "./inference-memory.ts";
+import { FIGURE, type InferenceBook } from "./inference-book.ts";
 
 /**
- * How fast each endpoint computes prompts, learned from first bytes: milliseconds a new token, of a prompt or
- * of those that waited before it. A ratio of sums that fade with time: long prompts say most, as they should,
- * and what a first byte costs beside its tokens is taken as a few more tokens. One that is unknown is like
- * the median of its peers.
- *
- * What a held token costs each step is not measured: it stands in a proportion to the prefill that is alike
- * over the engines whose figures are published (a tenth of it more or less changes no choice).
+ * How fast each endpoint computes prompts, learned from first bytes: milliseconds for a unit, of a prompt or
+ * of those that waited before it. A ratio of sums that fade: long prompts say most, as they should; what a
+ * first byte costs beside its prompt is taken as some more units. Noise is held down by the peers' median,
+ * which counts as if it had been seen in some requests more; so one of whom nothing is known is like them.
  */
 export class TokenSpeed {
   readonly #book: InferenceBook;
-  /** By slot: decayed sums of milliseconds and of tokens, and when they were decayed. */
+  /** By slot: faded sums, and until when they are. */
   readonly #sumMs: Float64Array;
-  readonly #sumTokens: Float64Array;
-  readonly #atMs: Float64Array;
+  readonly #sumUnits: Float64Array;
+  readonly #fadedAtMs: Float64Array;
+  /** Of those that are known; 0 while nobody is. */
+  #medianMs = 0;
   readonly #known: number[] = [];
 
   constructor(book: InferenceBook) {
-    const { length } = book.prefillMs;
+    const { length } = book.unitMs;
     this.#book = book;
     this.#sumMs = new Float64Array(length);
-    this.#sumTokens = new Float64Array(length);
-    this.#atMs = new Float64Array(length);
+    this.#sumUnits = new Float64Array(length);
+    this.#fadedAtMs = new Float64Array(length);
   }
 
   forget(slot: number): void {
     this.#sumMs[slot] = 0;
-    this.#sumTokens[slot] = 0;
-    this.#book.prefillMs[slot] = 0;
-    this.#book.heldMs[slot] = 0;
+    this.#sumUnits[slot] = 0;
+    this.#book.unitMs[slot] = this.#medianMs;
   }
 
-  /** A first byte came after `ms`, for which `tokens` new ones had to be computed. */
-  observe(slot: number, tokens: number, ms: number, nowMs: number): void {
-    const load = tokens + FIRST_BYTE_TOKENS;
-    const known = this.#sumTokens[slot]! > 0 ? this.#sumMs[slot]! / this.#sumTokens[slot]! : Number.NaN;
-    const clippedMs = Math.min(ms, Number.isNaN(known) ? ms : known * load * CLIP);
-    const keep = Math.exp(-Math.max(0, nowMs - this.#atMs[slot]!) / FADE_MS);
+  /** A first byte came after `ms`, until which `units` had to be computed. */
+  observe(slot: number, units: number, ms: number, nowMs: number): void {
+    const load = units + FIRST_BYTE_UNITS;
+    const before = this.#book.unitMs[slot]!;
+    const clippedMs = before > 0 ? Math.min(ms, before * load * CLIP) : ms;
+    const keep = Math.exp(-Math.max(0, nowMs - this.#fadedAtMs[slot]!) / FADE_MS);
     this.#sumMs[slot] = this.#sumMs[slot]! * keep + clippedMs;
-    this.#sumTokens[slot] = this.#sumTokens[slot]! * keep + load;
-    this.#atMs[slot] = nowMs;
-    this.#publish(slot, this.#sumMs[slot] / this.#sumTokens[slot]);
+    this.#sumUnits[slot] = this.#sumUnits[slot]! * keep + load;
+    this.#fadedAtMs[slot] = nowMs;
+    this.#publish(slot);
   }
 
-  /** Those of whom nothing is known become like their peers. */
+  /** What time brings: the median moves, and with it those of whom little is known. */
   tend(slots: Int32Array): void {
     const known = this.#known;
     known.length = 0;
     for (const slot of slots) {
-      if (this.#sumTokens[slot]! > 0) known.push(this.#book.prefillMs[slot]!);
+      if (this.#sumUnits[slot]! > 0) known.push(this.#sumMs[slot]! / this.#sumUnits[slot]!);
     }
-    if (known.length === 0 || known.length === slots.length) return;
+    if (known.length === 0) return;
     known.sort((a, b) => a - b);
-    const median = known[(known.length - 1) >> 1]!;
-    for (const slot of slots) if (this.#sumTokens[slot] === 0) this.#publish(slot, median);
+    this.#medianMs = known[(known.length - 1) >> 1]!;
+    for (const slot of slots) this.#publish(slot);
   }
 
-  #publish(slot: number, prefillMs: number): void {
-    this.#book.prefillMs[slot] = prefillMs;
-    this.#book.heldMs[slot] = prefillMs * HELD_SHARE;
+  #publish(slot: number): void {
+    const peerUnits = this.#medianMs === 0 ? 0 : PEER_REQUESTS * this.#book.figures[FIGURE.aheadUnits]!;
+    const units = this.#sumUnits[slot]! + peerUnits;
+    if (units > 0) this.#book.unitMs[slot] = (this.#sumMs[slot]! + peerUnits * this.#medianMs) / units;
   }
 }
 
-/** Before anything is known, of anybody: an 8B model on an A100. Only the ratio to other costs matters. */
-export const PREFILL_MS_PRIOR = 0.07;
-/** What a first byte takes beside its prompt, as tokens: one step of the engine. */
-export const FIRST_BYTE_TOKENS = 150;
-/** 8.2e-8 s for a held token beside 6.65e-5 s for a new one: an 8B model on an A100, by Vidur's profile. */
-export const HELD_SHARE: number = 1 / 811;
-const FADE_MS = 15_000;
+/** Before anything is known, of anybody: an 8B model on an A100. Only what it costs beside others matters. */
+export const UNIT_MS_PRIOR = 0.07;
+/** What a first byte takes beside its prompt: a step of the engine. */
+export const FIRST_BYTE_UNITS = 150;
+const FADE_MS = 60_000;
 const CLIP = 5;
+const PEER_REQUESTS = 10;

@@ -25,6 +25,8 @@ export interface Policy {
   ended?(lease: LeaseFacts, outcome: Outcome, nowMs: number): void;
   /** Time has passed: some 100 ms. `slots` are those of the members. */
   tended?(slots: Int32Array, nowMs: number): void;
+  /** It weighs how fast an endpoint is: one that is slow is not to get less for that once more. */
+  readonly knowsSpeed?: boolean;
   /** What it has in common with the policy of the same pool in another thread, which opens it by its kit. */
   readonly memory?: PolicyMemory;
 }

@@ -98,14 +98,14 @@ export class ReportWriter implements Witness {
     const at = ((written >>> 0) % RECORDS_MAX) * FIELDS;
     records[at] = FORECAST;
     records[at + 1] = forecast.promptTokens;
-    records[at + 2] = forecast.newTokens;
-    records[at + 3] = forecast.aheadTokens;
-    records[at + 4] = forecast.heldTokens;
-    records[at + 5] = forecast.running;
-    records[at + 6] = forecast.contextTokens;
-    records[at + 7] = forecast.blockCount;
-    records[at + 8] = forecast.matchedBlocks;
-    records[at + 9] = forecast.matchAge;
+    records[at + 2] = forecast.aheadUnits;
+    records[at + 3] = forecast.heldTokens;
+    records[at + 4] = forecast.blockCount;
+    records[at + 5] = forecast.matchedBlocks;
+    records[at + 6] = forecast.matchedDepth;
+    records[at + 7] = forecast.staleBlocks;
+    records[at + 8] = forecast.staleDepth;
+    records[at + 9] = forecast.isSibling;
     records[at + 10] = forecast.cachedTokens;
     records[at + 11] = forecast.outputTokens;
   }
@@ -166,14 +166,14 @@ export class ReportReader {
     const records = this.#records;
     const { forecast } = this.#facts;
     forecast.promptTokens = records[at + 1]!;
-    forecast.newTokens = records[at + 2]!;
-    forecast.aheadTokens = records[at + 3]!;
-    forecast.heldTokens = records[at + 4]!;
-    forecast.running = records[at + 5]!;
-    forecast.contextTokens = records[at + 6]!;
-    forecast.blockCount = records[at + 7]!;
-    forecast.matchedBlocks = records[at + 8]!;
-    forecast.matchAge = records[at + 9]!;
+    forecast.aheadUnits = records[at + 2]!;
+    forecast.heldTokens = records[at + 3]!;
+    forecast.blockCount = records[at + 4]!;
+    forecast.matchedBlocks = records[at + 5]!;
+    forecast.matchedDepth = records[at + 6]!;
+    forecast.staleBlocks = records[at + 7]!;
+    forecast.staleDepth = records[at + 8]!;
+    forecast.isSibling = records[at + 9]!;
     forecast.cachedTokens = records[at + 10]!;
     forecast.outputTokens = records[at + 11]!;
   }

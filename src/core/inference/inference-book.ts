@@ -10,61 +10,59 @@ export interface InferenceMemory extends PolicyMemory {
 export class InferenceBook {
   readonly memory: InferenceMemory;
   readonly prefixes: PrefixIndex;
-  /** By slot: milliseconds for a new token of a prompt; 0 is unknown. Written where the pool is kept. */
-  readonly prefillMs: Float64Array;
-  /** By slot: milliseconds that each token of context adds to each token of each answer; 0 is unknown. */
-  readonly heldMs: Float64Array;
-  /** See {@link FIGURE}. */
+  /** By slot: milliseconds for a unit of a prompt; 0 is unknown. Written where the pool is kept. */
+  readonly unitMs: Float64Array;
+  /** See {@link FIGURE}; written where the pool is kept. */
   readonly figures: Float64Array;
-  /** Blocks that were counted, by {@link COUNT}; every thread adds. */
+  /** What was placed since the pool was tended, by {@link COUNT}; every thread adds. */
   readonly counts: Int32Array;
 
   constructor(memory: InferenceMemory) {
-    const { slotsMax } = memory.prefixes;
     this.memory = memory;
     this.prefixes = new PrefixIndex(memory.prefixes);
     this.figures = new Float64Array(memory.buffer, 0, FIGURES);
     this.counts = new Int32Array(memory.buffer, FIGURES * 8, COUNTS);
-    this.prefillMs = new Float64Array(memory.buffer, HEAD_BYTES, slotsMax);
-    this.heldMs = new Float64Array(memory.buffer, HEAD_BYTES + slotsMax * 8, slotsMax);
+    this.unitMs = new Float64Array(memory.buffer, HEAD_BYTES, memory.prefixes.slotsMax);
   }
 
   /** Nothing is known. */
   static memory(slotsMax: number, isShared: boolean): InferenceMemory {
-    const bytes = HEAD_BYTES + slotsMax * 16;
+    const bytes = HEAD_BYTES + slotsMax * 8;
     const buffer = isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
-    const prefixes = PrefixIndex.memory(slotsMax, PREFIX_BYTES_MAX, isShared);
     const figures = new Float64Array(buffer, 0, FIGURES);
     figures[FIGURE.outputTokens] = OUTPUT_TOKENS_PRIOR;
-    figures[FIGURE.aheadTokens] = AHEAD_TOKENS_PRIOR;
-    return { buffer, prefixes };
+    figures[FIGURE.aheadUnits] = AHEAD_UNITS_PRIOR;
+    figures[FIGURE.siblingShare] = 1;
+    return { buffer, prefixes: PrefixIndex.memory(slotsMax, PREFIX_BYTES_MAX, isShared) };
   }
 }
 
 /** Numbers of the pool as a whole. */
 export const FIGURE = {
-  /** Surcharge for one more copy of a prefix, 0..4: see `reuse.ts`. */
+  /** What new units cost beside their time, as a share of it, 0..4: see `Reuse`. */
   surcharge: 0,
   /** Tokens of an answer, on average. */
   outputTokens: 1,
-  /** New tokens until a first byte, on average. */
-  aheadTokens: 2,
+  /** Units until a first byte, on average. */
+  aheadUnits: 2,
+  /** Of what is only being computed where it matches, the share that is found in the cache; 0..1. */
+  siblingShare: 3,
 } as const;
 
-/** Blocks of prompts, as they were placed. */
+/** What was placed. */
 export const COUNT = {
-  /** The pool has seen them before. */
-  seen: 0,
-  /** Some endpoint has them cached. */
-  cached: 1,
-  /** They were not cached where they went. */
-  new: 2,
+  /** Blocks that had been cached somewhere, and are no more. */
+  lostBlocks: 0,
+  /** Blocks that were not cached where they went. */
+  newBlocks: 1,
+  /** Milliseconds of computing. */
+  busyMs: 2,
 } as const;
 
-const FIGURES = 8;
+const FIGURES = 4;
 const COUNTS = 4;
 const HEAD_BYTES = FIGURES * 8 + COUNTS * 4;
 /** Entries for a million blocks, as many as a hundred large engines hold. Taken as it is used. */
 const PREFIX_BYTES_MAX = 12 * 2 ** 20;
 const OUTPUT_TOKENS_PRIOR = 250;
-const AHEAD_TOKENS_PRIOR = 1_000;
+const AHEAD_UNITS_PRIOR = 1_000;
