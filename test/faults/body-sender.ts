@@ -1,21 +1,26 @@
-// A client as a process of its own, so that its work stops no other one: `node body-sender.ts PORT BYTES ID`
-// sends a body of that length to /sink as fast as it is taken, and prints the answer.
+// A client as a process of its own, so that its work stops no other one:
+//   node body-sender.ts PORT BYTES ID RATE
+// sends a body of that length to /sink, as fast as it is taken but no more than RATE bytes a second, and
+// prints the answer.
 import net from "node:net";
 
-const [port = "", bytes = "", id = ""] = process.argv.slice(2);
+const [port = "", bytes = "", id = "", rate = ""] = process.argv.slice(2);
 const PIECE: Buffer = Buffer.alloc(64 * 1024, "h");
 const socket = net.connect({ host: "127.0.0.1", port: Number(port), noDelay: true });
 socket.write(
   `POST /sink HTTP/1.1\r\nhost: a\r\nx-test-id: ${id}\r\nconnection: close\r\ncontent-length: ${bytes}\r\n\r\n`,
 );
-let left = Number(bytes);
+const fromMs = performance.now();
+let sent = 0;
 
 function more(): void {
-  while (left > 0) {
-    const piece = PIECE.subarray(0, Math.min(left, PIECE.length));
-    left -= piece.length;
+  const due = Math.min(Number(bytes), ((performance.now() - fromMs) / 1000) * Number(rate));
+  while (sent < due) {
+    const piece = PIECE.subarray(0, Math.min(Number(bytes) - sent, PIECE.length));
+    sent += piece.length;
     if (!socket.write(piece)) return void socket.once("drain", more);
   }
+  if (sent < Number(bytes)) setTimeout(more, 1);
 }
 
 more();

@@ -21,6 +21,8 @@ export interface RunResult extends Outcome {
   readonly at: string;
   /** So many runs were allowed at once: times say less when it was more than one. */
   readonly jobs: number;
+  /** The machine's load average of a minute when it began: what others took is in its times, too. */
+  readonly loadBefore: number;
 }
 
 const FILE = fileURLToPath(new URL("../../tmp/faults.jsonl", import.meta.url));

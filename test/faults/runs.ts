@@ -1,4 +1,5 @@
 // Which runs are made, and which of them at once.
+import { loadavg } from "node:os";
 import { type Run, runIsolated } from "./isolated.ts";
 import { note, noted, type Outcome } from "./results.ts";
 import type { Row } from "./row.ts";
@@ -29,12 +30,13 @@ export async function runAll(plan: Plan): Promise<boolean> {
   process.stdout.write("row         runs  failed  seconds  seeds                  figures of the last run\n");
   const all = plan.rows.map((row) => runsOf(row, plan)).filter(({ runs }) => runs.length > 0);
   let failures = 0;
-  await inTurns(all, plan.jobs, (rowRuns, run, outcome) => {
+  await inTurns(all, plan.jobs, (rowRuns, run, outcome, loadBefore) => {
     const { seconds, failure, figures } = outcome;
     const { name } = rowRuns.row;
     const at = new Date().toISOString();
     if (run.length === "full") {
-      note({ row: name, seed: run.seed, seconds, failure, figures, at, jobs: plan.jobs });
+      const { jobs } = plan;
+      note({ row: name, seed: run.seed, seconds, failure, figures, at, jobs, loadBefore });
     }
     rowRuns.outcomes.push({ ...outcome, seed: run.seed });
     if (failure !== null) failures++;
@@ -64,7 +66,7 @@ function runsOf(row: Row, { runs, seed, length, isOnlyMissing }: Plan): RowRuns 
   return { row, runs: made, outcomes: [] };
 }
 
-type OnOutcome = (rowRuns: RowRuns, run: Run, outcome: Outcome) => void;
+type OnOutcome = (rowRuns: RowRuns, run: Run, outcome: Outcome, loadBefore: number) => void;
 
 /** Light runs first, up to `jobs` at once, then each heavy one alone; all in their order with one job. */
 async function inTurns(all: readonly RowRuns[], jobs: number, onOutcome: OnOutcome): Promise<void> {
@@ -75,9 +77,10 @@ async function inTurns(all: readonly RowRuns[], jobs: number, onOutcome: OnOutco
   const alone = turns.filter(isOneByOne);
   const work = async (queue: typeof turns): Promise<void> => {
     for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) {
+      const loadBefore = loadavg()[0]!;
       const outcome = await runIsolated(turn.run);
       if (outcome === null) return;
-      onOutcome(turn.rowRuns, turn.run, outcome);
+      onOutcome(turn.rowRuns, turn.run, outcome, loadBefore);
     }
   };
   await Promise.all(Array.from({ length: jobs }, () => work(together)));

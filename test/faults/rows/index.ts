@@ -20,7 +20,7 @@ import { reloads } from "./reloads.ts";
 import { reset } from "./reset.ts";
 import { retryStorm } from "./retry-storm.ts";
 import { slowClients } from "./slow-clients.ts";
-import { slowReaders } from "./slow-readers.ts";
+import { slowReaders, slowReadersOfThreads } from "./slow-readers.ts";
 import { slow } from "./slow.ts";
 import { threadDeath } from "./thread-death.ts";
 import { zoneLoss } from "./zone-loss.ts";
@@ -38,7 +38,14 @@ export const DEATHS: readonly Row[] = [
 ];
 
 /** Clients leave, read nothing, send slowly, send too much, come and go. */
-export const CLIENTS: readonly Row[] = [clientLeaves, slowReaders, slowClients, hugeBody, churn];
+export const CLIENTS: readonly Row[] = [
+  clientLeaves,
+  slowReaders,
+  slowReadersOfThreads,
+  slowClients,
+  hugeBody,
+  churn,
+];
 
 /** Backends answer, but not as they should. */
 export const TROUBLES: readonly Row[] = [slow, erring, retryStorm, liar];
