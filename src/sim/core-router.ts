@@ -1,0 +1,123 @@
+import { type EndpointSpec, endpointSpec } from "../core/endpoint.ts";
+import { VirtualClock } from "../core/kit/clock.ts";
+import { Random } from "../core/kit/random.ts";
+import { Lease } from "../core/lease.ts";
+import { Ledger } from "../core/ledger.ts";
+import { createPolicy } from "../core/policies/create.ts";
+import { POLICIES } from "../core/policies/index.ts";
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../core/pool-options.ts";
+import { Pool } from "../core/pool.ts";
+import { Work } from "../core/work.ts";
+import type { AnswerFacts, FleetView, Router, RouterSpec, SimRequest } from "./router.ts";
+
+/** Every policy of the product's menu, as the product runs it. */
+export const CORE_ROUTERS: readonly RouterSpec[] = POLICIES.map(({ name, summary }) => ({
+  name,
+  summary,
+  create: (_engines: number, seed: number): Router => new CoreRouter(name, seed),
+}));
+
+/**
+ * The product itself as a way to route: a {@link Pool} with its leases and its health, in virtual time. It
+ * knows what the proxy would: requests, first tokens, ends and deaths; no metrics and no KV events.
+ */
+export class CoreRouter implements Router {
+  readonly name: string;
+  readonly pool: Pool;
+  readonly #clock: VirtualClock = new VirtualClock();
+  readonly #leases: Map<number, Lease> = new Map();
+  /** Engines that died with a request that is sent again. */
+  readonly #tried: Map<number, number[]> = new Map();
+  readonly #work: Work = new Work();
+  /** The list that the pool's members are of; compared by identity. */
+  #engines: readonly number[] = [];
+
+  constructor(policy: string, seed: number, options: PoolOptions = DEFAULT_POOL_OPTIONS) {
+    const random = new Random(seed);
+    const ledger = new Ledger({ slotsMax: ENGINES_MAX });
+    this.name = policy;
+    this.pool = new Pool({
+      name: "simulated",
+      ledger,
+      clock: this.#clock,
+      random: random.split(1),
+      policy: createPolicy(policy, { random: random.split(2), slotsMax: ledger.slotsMax }),
+      options,
+    });
+  }
+
+  route(request: SimRequest, view: FleetView, nowS: number): number {
+    this.#moveTo(nowS);
+    const tried = this.#tried.get(request.id);
+    if (tried === undefined && view.engines !== this.#engines) this.#update(view.engines);
+    const work = describe(request, this.#work);
+    for (const engine of tried ?? []) {
+      const slot = this.pool.members.get(idOf(engine))?.slot;
+      if (slot !== undefined) work.avoid(slot);
+    }
+    const decision = this.pool.pick(work, new Lease());
+    if (decision.kind !== "send") return -1;
+    const { lease } = decision;
+    const engine = Number(lease.endpoint!.spec.labels["engine"]);
+    if (!view.engines.includes(engine)) {
+      // It has left since the last request that was new.
+      lease.settle("cancelled");
+      return -1;
+    }
+    this.#leases.set(request.id, lease);
+    return engine;
+  }
+
+  firstToken(request: SimRequest, _engine: number, nowS: number): void {
+    this.#moveTo(nowS);
+    this.#leases.get(request.id)!.started();
+  }
+
+  finished(request: SimRequest, facts: AnswerFacts, nowS: number): void {
+    this.#moveTo(nowS);
+    const lease = this.#leases.get(request.id)!;
+    this.#leases.delete(request.id);
+    this.#tried.delete(request.id);
+    learn(lease, facts);
+    lease.settle("ok");
+  }
+
+  failed(request: SimRequest, engine: number, nowS: number): void {
+    this.#moveTo(nowS);
+    this.#leases.get(request.id)?.settle("backend_error");
+    this.#leases.delete(request.id);
+    const tried = this.#tried.get(request.id);
+    if (tried === undefined) this.#tried.set(request.id, [engine]);
+    else tried.push(engine);
+  }
+
+  #moveTo(nowS: number): void {
+    this.#clock.moveTo(Math.max(this.#clock.nowMs(), nowS * 1000));
+  }
+
+  #update(engines: readonly number[]): void {
+    this.#engines = engines;
+    this.pool.update(engines.map(specOf));
+  }
+}
+
+/** What the proxy would know of a request when it asks for an endpoint: the one place that says so. */
+function describe(request: SimRequest, work: Work): Work {
+  work.reset();
+  if (request.session >= 0) work.key = Math.imul(request.session + 1, 0x9e3779b1) >>> 0;
+  work.isReplayable = true;
+  return work;
+}
+
+/** What the end of an answer teaches, beside its times. Policies that go by usage read it from here. */
+function learn(_lease: Lease, _facts: AnswerFacts): void {}
+
+const ENGINES_MAX = 1024;
+
+function idOf(engine: number): string {
+  return `engine-${engine}`;
+}
+
+function specOf(engine: number): EndpointSpec {
+  return endpointSpec(`${idOf(engine)}:8000`, { id: idOf(engine), labels: { engine: String(engine) } });
+}
