@@ -56,9 +56,9 @@ export class Engine {
     this.#sink = sink;
   }
 
-  /** Requests that it has. */
-  get load(): number {
-    return this.#waiting.length + this.#inProgress;
+  /** Requests that wait for admission. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** The prompt and the whole answer fit. */

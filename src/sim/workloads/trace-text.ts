@@ -53,7 +53,7 @@ function readJsonLine(line: string): TraceRow | null {
   if (typeof timestamp !== "number" || !Number.isFinite(timestamp)) return null;
   const blocks: unknown = hash_ids ?? [];
   if (!Array.isArray(blocks) || !blocks.every((id) => typeof id === "number")) return null;
-  return row(timestamp / 1000, Number(input_length), Number(output_length), blocks as number[]);
+  return row(timestamp / 1000, Number(input_length), Number(output_length), blocks);
 }
 
 function readCsvLine(line: string): TraceRow | null {
