@@ -37,7 +37,8 @@ export class PrefillLine {
 
   /** Fills what the decodes leave of a step's tokens with chunks, in order; returns the step's seconds. */
   cut(decodes: number, context: number): number {
-    const budget = Math.max(this.#model.stepTokensMax - decodes, CHUNK_TOKENS_MIN);
+    const { stepTokensMax } = this.#model;
+    const budget = Math.max(stepTokensMax - decodes, Math.min(stepTokensMax, CHUNK_TOKENS_MIN));
     let tokens = 0;
     let pairs = 0;
     for (const flight of this.#flights) {
