@@ -1,3 +1,5 @@
+import { basename } from "node:path";
+
 import type { Score } from "../sim/score.ts";
 import type { SimulationPlan } from "./simulate-plan.ts";
 import type { RunTask } from "./simulate-threads.ts";
@@ -48,7 +50,7 @@ export function simulationTable(it: Simulation): string {
   const seeds = plan.seeds === 1 ? `seed ${plan.seed}` : `means of ${plan.seeds} seeds`;
   const title = [
     plan.about,
-    `${plan.trace === "" ? plan.workload : plan.trace}${plan.jitter ? ", jittered" : ""}: ` +
+    `${plan.trace === "" ? plan.workload : basename(plan.trace)}${plan.jitter ? ", jittered" : ""}: ` +
       `${scores[0]!.requests} requests at ${perS.toFixed(2)} a second ` +
       `(${plan.rate} of what the fleet can do), ${plan.fleet} x ${plan.engine}, ${seeds}`,
     ...plan.faults.map((fault) => `fault ${fault}`),

@@ -107,22 +107,26 @@ export function engineModel(name: string): EngineModel | undefined {
  * the first one. Exact: the context grows by `decodes` a step.
  */
 export function decodeSeconds(model: EngineModel, decodes: number, context: number, steps: number): number {
-  const { floorS, decodeStepS, decodeTokenS, contextS, contextSquaredS } = model;
-  // Sums of j and of j^2 for j from 0 to steps - 1.
-  const sum = (steps * (steps - 1)) / 2;
-  const linear = steps * context + decodes * sum;
-  const base = steps * (decodeStepS + Math.max(floorS, decodeTokenS * decodes)) + contextS * linear;
-  if (contextSquaredS === 0) return base;
-  const squares = (sum * (2 * steps - 1)) / 3;
-  const squared = steps * context * context + 2 * context * decodes * sum + decodes * decodes * squares;
-  return base + contextSquaredS * squared;
+  const { kvTokens, floorS, decodeStepS, decodeTokenS, contextS, contextSquaredS } = model;
+  const base = steps * (decodeStepS + Math.max(floorS, decodeTokenS * decodes));
+  // The sum of j for j from 0 to steps - 1.
+  if (contextSquaredS === 0) return base + contextS * (steps * context + (decodes * steps * (steps - 1)) / 2);
+  // With a square, `context` stands for a share of the cache, which is never more than all of it.
+  const growing = Math.max(0, Math.min(steps, Math.ceil((kvTokens - context) / decodes)));
+  const sum = (growing * (growing - 1)) / 2;
+  const squares = (sum * (2 * growing - 1)) / 3;
+  const linear = growing * context + decodes * sum;
+  const squared = growing * context * context + 2 * context * decodes * sum + decodes * decodes * squares;
+  const rest = (steps - growing) * (contextS * kvTokens + contextSquaredS * kvTokens * kvTokens);
+  return base + contextS * linear + contextSquaredS * squared + rest;
 }
 
 /**
  * Seconds of one step that has prompt chunks: `tokens` in all, `pairs` is the sum of n (p + n / 2) over them.
  */
 export function mixedStepSeconds(model: EngineModel, step: MixedStep): number {
-  const { tokens, pairs, decodes, context } = step;
+  const { tokens, pairs, decodes } = step;
+  const context = model.contextSquaredS === 0 ? step.context : Math.min(step.context, model.kvTokens);
   const { prefillStepS, decodeStepS, floorS, prefillTokenS, decodeTokenS } = model;
   const fixed = prefillStepS + (decodes > 0 ? decodeStepS : 0);
   const work = Math.max(floorS, prefillTokenS * tokens + decodeTokenS * decodes);

@@ -5,7 +5,7 @@ import type { Trace, TraceRow } from "./trace-text.ts";
 /**
  * Gives rows without prefixes the shape of conversations: a request whose prompt is longer than what an
  * earlier conversation has come to (prompt and answer) goes on with it, if one fits; the longest such. The
- * common part is that whole length, in blocks. Made up, and always the same for the same trace.
+ * common part is the earlier prompt, in full blocks. Made up, and always the same for the same trace.
  */
 export function withSessions(trace: Trace): NumberedTrace {
   const random = new Random(SEED);
@@ -16,17 +16,18 @@ export function withSessions(trace: Trace): NumberedTrace {
   const rows = trace.rows.map((row, index): TraceRow => {
     let session = random.float() < GOES_ON_SHARE ? fitting(open, row) : undefined;
     if (session === undefined) {
-      session = { number: sessionCount++, tokens: 0, quietFromS: 0, blocks: [] };
+      session = { number: sessionCount++, tokens: 0, fullBlocks: 0, quietFromS: 0, blocks: [] };
       open.push(session);
       if (open.length > OPEN_MAX) open.shift();
     }
     sessions[index] = session.number;
     const needed = Math.ceil(row.inputTokens / BLOCK_TOKENS);
-    // A block that was not full has other contents now.
-    const kept = session.blocks.slice(0, Math.min(needed - 1, Math.floor(session.tokens / BLOCK_TOKENS)));
+    // A block that was not full has other contents now; so have those that the answer began.
+    const kept = session.blocks.slice(0, session.fullBlocks);
     while (kept.length < needed) kept.push(blockCount++);
     session.blocks = kept;
     session.tokens = row.inputTokens + row.outputTokens;
+    session.fullBlocks = Math.floor(row.inputTokens / BLOCK_TOKENS);
     session.quietFromS = row.atS + QUIET_S;
     return { ...row, blocks: kept };
   });
@@ -35,7 +36,10 @@ export function withSessions(trace: Trace): NumberedTrace {
 
 interface Session {
   readonly number: number;
+  /** Of all that was said. */
   tokens: number;
+  /** Of the last prompt. */
+  fullBlocks: number;
   /** Nobody goes on before the answer is read. */
   quietFromS: number;
   blocks: number[];
