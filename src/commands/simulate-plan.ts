@@ -51,7 +51,8 @@ export const PLAN_DEFAULTS: SimulationPlan = {
 export const REQUESTS_MADE_UP = 4000;
 
 /**
- * How each key is read, from YAML or from the command line (texts only); {@link Wrong} says what is not right.
+ * How each key is read, from YAML or from the command line (texts only); {@link Wrong} says what is not
+ * right.
  */
 export const PLAN_READERS: { readonly [K in PlanKey]: (value: unknown) => SimulationPlan[K] | Wrong } = {
   about: readText("a text", '"one slow worker"'),

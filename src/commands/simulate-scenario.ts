@@ -9,8 +9,8 @@ import { EvenerError } from "../errors.ts";
 import { PLAN_READERS, type PlanDraft, type PlanKey } from "./simulate-plan.ts";
 
 /**
- * Reads a scenario file; paths in it are relative to it. Throws EVENER_SCENARIO_INVALID with every problem and
- * its place, or EVENER_CONFIG_UNREADABLE.
+ * Reads a scenario file; paths in it are relative to it. Throws EVENER_SCENARIO_INVALID with every problem
+ * and its place, or EVENER_CONFIG_UNREADABLE.
  */
 export function loadScenario(file: string): PlanDraft {
   let text: string;
@@ -54,13 +54,10 @@ const KEYS = Object.keys(PLAN_READERS);
 const SCENARIO_BYTES_MAX = 65_536;
 
 function unknownKey(key: string): Finding {
+  const found = { path: [key], at: "key" } as const;
   const meant = nearest(key, KEYS);
-  return {
-    path: [key],
-    at: "key",
-    message: `no such key; ${meant === undefined ? `write one of ${KEYS.join(", ")}` : "correct or remove it"}`,
-    hint: meant === undefined ? undefined : `did you mean "${meant}"?`,
-  };
+  if (meant === undefined) return { ...found, message: `no such key; write one of ${KEYS.join(", ")}` };
+  return { ...found, message: "no such key; correct or remove it", hint: `did you mean "${meant}"?` };
 }
 
 function coded<T extends object>(problem: T): T & { code: "EVENER_SCENARIO_INVALID" } {

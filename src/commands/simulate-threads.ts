@@ -22,8 +22,8 @@ export type RunAnswer =
   | { readonly kind: "done"; readonly score: Score };
 
 /**
- * Runs all tasks, as many at a time as there are cores; scores come in the order of the tasks. `onProgress` is
- * told the share of all that is done. Rejects with what a run threw.
+ * Runs all tasks, as many at a time as there are cores; scores come in the order of the tasks. `onProgress`
+ * is told the share of all that is done. Rejects with what a run threw.
  */
 export async function runAll(
   data: ThreadData,

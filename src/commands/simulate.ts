@@ -34,8 +34,8 @@ export interface SimulateOptions {
 }
 
 /**
- * `evener simulate [SCENARIO] [OPTIONS]`: runs a workload on a fleet of engines in virtual time, once a policy
- * and seed, and prints how each did. Options count before what the scenario says.
+ * `evener simulate [SCENARIO] [OPTIONS]`: runs a workload on a fleet of engines in virtual time, once a
+ * policy and seed, and prints how each did. Options count before what the scenario says.
  */
 export async function simulate(file: string | undefined, options: SimulateOptions): Promise<void> {
   const written = readOptions(options);

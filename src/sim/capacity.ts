@@ -9,8 +9,8 @@ import type { Workload } from "./workloads/workload.ts";
  * engine takes the next one as soon as it can admit it. So no engine is ever idle and none has work that
  * another could begin, which is what a perfect spread by work would give; the cache helps as much as chance
  * lets it, so a router that knows prefixes can do more. Measured until the line is empty (and half of all are
- * answered); a request that is in progress then counts by the share of its time that is over. No dice: the same
- * requests give the same capacity.
+ * answered); a request that is in progress then counts by the share of its time that is over. No dice: the
+ * same requests give the same capacity.
  */
 export function capacityPerS(model: EngineModel, engines: number, requests: readonly SimRequest[]): number {
   const line = requests.map((request) => new Flight(request));

@@ -10,7 +10,9 @@ export interface FaultEvent {
   readonly order: number;
 }
 
-/** The beginnings and ends of faults in the order of time; those that come again are made as they are needed. */
+/**
+ * The beginnings and ends of faults in the order of time; those that come again are made as they are needed.
+ */
 export class FaultPlan {
   readonly #events: Heap<FaultEvent> = new Heap(isBefore);
 

@@ -35,7 +35,9 @@ export class KvMemory {
     return this.#tokensOf(request, this.#cache.matched(request.blocks));
   }
 
-  /** Room for what the request has computed and for the rest of its prompt; false when there is not as much. */
+  /**
+   * Room for what the request has computed and for the rest of its prompt; false when there is not as much.
+   */
   reserve(flight: Flight, spareTokens: number): boolean {
     const { request } = flight;
     const matched = this.#cache.matched(request.blocks);

@@ -1,8 +1,8 @@
 /**
  * The prefix cache of one engine: blocks by id, held by requests in progress or loose; loose ones leave in
- * the exact order of their last use. Tokens are counted, not blocks, as the last block of a prompt is partial.
- * Ids are small whole numbers from 0 (workloads number them): columns are indexed by them.
- * Cost: O(1) a block.
+ * the exact order of their last use. Tokens are counted, not blocks, as the last block of a prompt is
+ * partial. Ids are small whole numbers from 0 (workloads number them): columns are indexed by them. Cost:
+ * O(1) a block.
  */
 export class PrefixCache {
   /** 0 is absent, 1 loose, n + 1 held by n requests. */

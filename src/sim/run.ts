@@ -71,7 +71,9 @@ class Run {
     return { router: this.#router.name, flights: this.#flights, fleet: this.#fleet, endS };
   }
 
-  /** What comes next; false when nothing will, or nobody waits for it any more. At ties engines come first. */
+  /**
+   * What comes next; false when nothing will, or nobody waits for it any more. At ties engines come first.
+   */
   #step(): boolean {
     const fleet = this.#fleet;
     let engine = fleet.all[0]!;

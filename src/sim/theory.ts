@@ -79,7 +79,9 @@ interface Running {
   readonly endS: number;
 }
 
-/** For the router a mean service takes 1 ms: what it does every 100 ms costs less then, and changes nothing. */
+/**
+ * For the router a mean service takes 1 ms: what it does every 100 ms costs less then, and changes nothing.
+ */
 const ROUTER_S = 0.001;
 const FILLING_SHARE = 0.2;
 const STREAM = 3;

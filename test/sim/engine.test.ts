@@ -31,8 +31,8 @@ test("a long prompt is computed in chunks of the step's budget", () => {
 });
 
 test("decodes come first in a step, and wait for the chunks in it", () => {
-  // Request 0 decodes from 50 on; 1 comes in the step 50-60, is admitted at 60 and has 2 chunks, of 99 tokens each
-  // as the decode takes one of the 100, in steps of 99 + 10 s.
+  // Request 0 decodes from 50 on; 1 comes in the step 50-60, is admitted at 60 and has 2 chunks, of 99 tokens
+  // each as the decode takes one of the 100, in steps of 99 + 10 s.
   const bench = new Bench();
   bench.send({ id: 0, outputTokens: 10 });
   bench.send({ id: 1, atS: 55, inputTokens: 198, outputTokens: 1 });
@@ -119,9 +119,9 @@ test("when the cache is full the last admitted is put back, and computes again w
   bench.send({ id: 1, inputTokens: 100, outputTokens: 20 });
   bench.runOut();
   assert.equal(bench.engine.preemptions, 1);
-  // The step from 100 to 210 has a token of 0 and the prompt of 1. Then both write, until at 240 they have 5 and 4
-  // tokens: 209 are held, two more do not fit, and 1 is put back. 0 ends 15 steps later. Then 1 computes 104 tokens
-  // again (its 5th token comes at 494) and writes 15 more.
+  // The step from 100 to 210 has a token of 0 and the prompt of 1. Then both write, until at 240 they have 5
+  // and 4 tokens: 209 are held, two more do not fit, and 1 is put back. 0 ends 15 steps later. Then 1
+  // computes 104 tokens again (its 5th token comes at 494) and writes 15 more.
   assert.deepEqual(bench.diary, ["first 0 100", "first 1 210", "end 0 390", "end 1 644"]);
   assert.equal(bench.engine.memory.usedTokens, 0);
 });

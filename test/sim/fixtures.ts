@@ -3,7 +3,9 @@ import { Engine } from "../../src/sim/engine.ts";
 import { Flight } from "../../src/sim/flight.ts";
 import type { SimRequest } from "../../src/sim/router.ts";
 
-/** Numbers that can be added up by hand: a step costs 1 s a prompt token, 10 s a decode step, nothing else. */
+/**
+ * Numbers that can be added up by hand: a step costs 1 s a prompt token, 10 s a decode step, nothing else.
+ */
 export const PLAIN: EngineModel = {
   name: "plain",
   summary: "for tests",

@@ -294,7 +294,8 @@ test("a lying engine says that it is idle, or what it said before", () => {
   const sent = Array.from({ length: 8 }, (_, id) => request({ id, atS: id * 10 + 5, inputTokens: 90 }));
   const faults = ["0: lies idle", "1: lies frozen from 32s"].map(parseFault);
   run({ model: PLAIN, engines: 2, workload: new ListedWorkload(sent), router, faults });
-  // Request 0 goes to engine 1 at 5 s, 2 at 25 s, and so on; a poll every 10 s sees what is not begun or written.
+  // Request 0 goes to engine 1 at 5 s, 2 at 25 s, and so on; a poll every 10 s sees what is not begun or
+  // written.
   assert.deepEqual(said.slice(0, 6), [
     [0, 0],
     [0, 1],

@@ -1,7 +1,8 @@
-// The conversation trace on eight A100-8B at 0.8 of its recorded rate, jittered, against the numbers of an independent
-// model (a throw-away sketch in Python, mean of 3 seeds; its sd of round robin's mean is .29 s). What differs: there,
-// admission knew the length of the answer, so nothing was ever put back; a step with a prompt cost 2 ms more and decodes
-// beyond the floor were free up to 100; blocks in use could be evicted; the jitter was another draw.
+// The conversation trace on eight A100-8B at 0.8 of its recorded rate, jittered, against the numbers of an
+// independent model (a throw-away sketch in Python, mean of 3 seeds; its sd of round robin's mean is .29 s).
+// What differs: there, admission knew the length of the answer, so nothing was ever put back; a step with a
+// prompt cost 2 ms more and decodes beyond the floor were free up to 100; blocks in use could be evicted; the
+// jitter was another draw.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,5 +1,6 @@
-// What the simulator says of policies is held against queueing theory: servers with exponential services of mean
-// 1 s, Poisson arrivals, mean of ten seeds. Values: Mitzenmacher 1996 and the textbooks, as in theory.ts.
+// What the simulator says of policies is held against queueing theory: servers with exponential services of
+// mean 1 s, Poisson arrivals, mean of ten seeds. Values: Mitzenmacher 1996 and the textbooks, as in
+// theory.ts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 

@@ -7,9 +7,9 @@ import type { Workload, WorkloadOptions, WorkloadSource } from "./workload.ts";
 
 /**
  * Agents in a closed loop: each begins at a random moment with one of ten system prompts (4,000 tokens) and a
- * task, and then takes turns: an answer (about 150 tokens), a tool that runs (4 s on average, exponential) and
- * gives back about 600 tokens, and all of it is the next prompt. Eight turns on average. Nobody asks before he
- * has been answered, so a slow fleet has fewer requests.
+ * task, and then takes turns: an answer (about 150 tokens), a tool that runs (4 s on average, exponential)
+ * and gives back about 600 tokens, and all of it is the next prompt. Eight turns on average. Nobody asks
+ * before he has been answered, so a slow fleet has fewer requests.
  */
 export const agents: WorkloadSource = { name: "agents", create: (options) => new Agents(options) };
 

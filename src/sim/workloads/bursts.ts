@@ -5,8 +5,8 @@ import { ListedWorkload, type WorkloadOptions, type WorkloadSource } from "./wor
 
 /**
  * Siblings that come within 50 ms of each other: bursts of 20 on average (geometric) at random moments, each
- * with a prefix of 2,000 tokens of its own and some 300 more a request; answers about 150 tokens. Whoever goes
- * by metrics of a moment ago sends all of a burst to one place; whoever spreads them computes the prefix
+ * with a prefix of 2,000 tokens of its own and some 300 more a request; answers about 150 tokens. Whoever
+ * goes by metrics of a moment ago sends all of a burst to one place; whoever spreads them computes the prefix
  * everywhere.
  */
 export const bursts: WorkloadSource = { name: "bursts", create };
