@@ -163,7 +163,7 @@ export class Group {
 
   #policy(config: PoolConfig): Policy {
     const { random, ledger } = this.#kit;
-    const kit = { random: random.split(2), slotsMax: ledger.slotsMax };
+    const kit = { random: random.split(2), slotsMax: ledger.slotsMax, isShared: ledger.isShared };
     return createPolicy(config.policy.name, kit, config.policy.options);
   }
 

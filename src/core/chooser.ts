@@ -1,7 +1,7 @@
 import { SessionHomes } from "./affinity/session.ts";
 import { Candidates } from "./candidates.ts";
 import type { RefuseReason } from "./decision.ts";
-import type { PickReason } from "./lease.ts";
+import type { Lease, PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Policy } from "./policies/policy.ts";
 import type { Roster } from "./roster.ts";
@@ -38,6 +38,15 @@ export class Chooser {
   set policy(policy: Policy) {
     this.#policy = policy;
     for (const endpoint of this.#roster.list) policy.joined?.(endpoint.slot, endpoint.id);
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  /** The work goes there: what that means for the books, if the policy knows. */
+  placed(work: Work, lease: Lease): void {
+    this.#policy.placed?.(this.#view, work, lease);
   }
 
   joined(slot: number, id: string): void {

@@ -159,6 +159,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const nowMs = this.clock.nowMs();
     lease.firstByteMs = nowMs - lease.bookedAtMs;
     this.witness.started(lease, nowMs);
+    if (lease.forecast.promptTokens > 0) this.#beginHolding(lease);
     this.#guest?.started(lease);
   }
 
@@ -180,6 +181,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const nowMs = this.clock.nowMs();
     this.#retryAfter.ended(nowMs);
     if (outcome === "ok" && lease.firstByteMs < 0) this.leaseStarted(lease);
+    if (lease.forecast.promptTokens > 0 && lease.firstByteMs >= 0) this.#endHolding(lease);
     this.#giveBack(lease);
     this.witness.settled(lease, outcome, detail, nowMs);
     this.#guest?.settled(this.name, lease, outcome, detail);
@@ -226,6 +228,16 @@ export class Desk implements LeaseBook, GuestDesk {
     return WAIT_SATURATED;
   }
 
+  /** The prompt has been computed: nothing of it is pending, but its context is held from now on. */
+  #beginHolding(lease: Lease): void {
+    this.ledger.begin(lease.slot, lease.generation, lease.units, lease.forecast.heldTokens);
+    lease.units = 0;
+  }
+
+  #endHolding({ slot, generation, forecast }: Lease): void {
+    this.ledger.release(slot, generation, forecast.heldTokens);
+  }
+
   /** Nobody may choose between the end of a booking and its being known: he would overtake who waits. */
   #giveBack({ slot, generation, units }: Lease): void {
     const turnstile = this.#turnstile;
@@ -265,7 +277,8 @@ export class Desk implements LeaseBook, GuestDesk {
     const endpoint = this.roster.at(slot);
     // Before the booking: a lease that is open already throws, and nothing may stay booked then.
     lease.open(this, endpoint, work.units, nowMs, this.chooser.why);
-    this.ledger.book(slot, work.units);
+    this.chooser.placed(work, lease);
+    this.ledger.book(slot, lease.units);
     this.#retryAfter.began(nowMs);
     return lease;
   }

@@ -1,5 +1,6 @@
 import type { Endpoint } from "./endpoint.ts";
 import type { FailureCause } from "./failure-cause.ts";
+import { Forecast } from "./forecast.ts";
 
 /**
  * How an attempt ended. A client's abort is never a failure of the endpoint; for its latency it is a censored
@@ -36,7 +37,9 @@ export type PickReason = "policy" | "session" | "trial";
 export interface LeaseFacts {
   readonly slot: number;
   readonly generation: number;
-  readonly units: number;
+  /** How many times as long as usual its first byte may take: what it teaches is divided by that. */
+  readonly scale: number;
+  readonly forecast: Readonly<Forecast>;
   readonly bookedAtMs: number;
   readonly firstByteMs: number;
   /** See {@link Lease.established}. */
@@ -63,6 +66,8 @@ export class Lease {
   slot = -1;
   generation = -1;
   units = 0;
+  scale = 1;
+  readonly forecast: Forecast = new Forecast();
   /** Clock milliseconds of the pick. */
   bookedAtMs = 0;
   /** Milliseconds to the first sign of an answer; -1 until there was one. */
@@ -90,6 +95,8 @@ export class Lease {
     this.slot = endpoint.slot;
     this.generation = endpoint.generation;
     this.units = units;
+    this.scale = units;
+    if (this.forecast.promptTokens > 0) this.forecast.reset();
     this.bookedAtMs = nowMs;
     this.firstByteMs = -1;
     this.isEstablished = false;
@@ -118,6 +125,12 @@ export class Lease {
     const done = Math.min(units, this.units);
     this.units -= done;
     this.#book.leaseProgressed(this, done);
+  }
+
+  /** What the answer told of a prompt, before it is settled; NaN is unknown. */
+  told(cachedTokens: number, outputTokens: number): void {
+    this.forecast.cachedTokens = cachedTokens;
+    this.forecast.outputTokens = outputTokens;
   }
 
   /** The end, exactly once; returns false (and does nothing) when it had ended before. */

@@ -23,6 +23,10 @@ export interface ThreadColumns {
   readonly picks: Float64Array;
   readonly inFlight: Int32Array;
   readonly pendingUnits: Int32Array;
+  /** Of those in flight, the ones whose answer has begun; kept for prompts only. */
+  readonly running: Int32Array;
+  /** Units that the running ones hold: tokens of context. */
+  readonly heldUnits: Float64Array;
 }
 
 /** Hands out one column after the other, always in the same order. */
@@ -62,8 +66,10 @@ export function newTotals(slotsMax: number): ThreadColumns {
     picks: new Float64Array(slotsMax),
     inFlight: new Int32Array(slotsMax),
     pendingUnits: new Int32Array(slotsMax),
+    running: new Int32Array(slotsMax),
+    heldUnits: new Float64Array(slotsMax),
   };
 }
 
 const HEALTH_COLUMNS = 23;
-const THREAD_COLUMNS = 3;
+const THREAD_COLUMNS = 5;

@@ -1,6 +1,6 @@
-import { STATE, UNLIMITED } from "./endpoint-state.ts";
+import { STATE } from "./endpoint-state.ts";
+import { LedgerColumns } from "./ledger-columns.ts";
 import {
-  Columns,
   type LedgerOptions,
   type LedgerStorage,
   type LedgerView,
@@ -20,64 +20,19 @@ import {
  * A slot has a generation: a lease that settles after its slot went to another endpoint is dropped and
  * counted, never booked on the wrong endpoint.
  */
-export class Ledger {
-  /** What another thread needs to open the same books. */
-  readonly storage: LedgerStorage;
-  readonly slotsMax: number;
-
-  /** Which endpoint of this slot's history it is; goes up at every reuse. */
-  readonly generation: Int32Array;
-  /** One of {@link STATE}. */
-  readonly state: Int32Array;
-  /** Requests in flight at most, after slow start; {@link UNLIMITED} when there is no limit. */
-  readonly limit: Int32Array;
-  /** Who tries out an endpoint on probation: number of the thread + 1; 0 is nobody. */
-  readonly trial: Int32Array;
+export class Ledger extends LedgerColumns {
   /** Requests in flight now, all threads together: as of the last {@link refresh} where there are several. */
   readonly inFlight: Int32Array;
   /** Units of work in flight now; saturates at 2^31 - 1. As of the last {@link refresh}, too. */
   readonly pendingUnits: Int32Array;
-  /** Effective weight: configured weight x slow start x slowdown; > 0. */
-  readonly weight: Float64Array;
-  /** Configured weight, or what an operator set: sessions go by it, as a ramp must not move them. */
-  readonly baseWeight: Float64Array;
-  /**
-   * Requests that count as if they were still in flight, because they failed faster than work takes.
-   * Without it the endpoint that fails at once looks the least busy (pathology P3).
-   */
-  readonly burden: Float64Array;
-  /** Typical milliseconds to the first byte per unit: real samples only; NaN is unknown. */
-  readonly latencyMs: Float64Array;
-  /** Its own long-run {@link latencyMs}, learned while it was well; NaN is unknown. */
-  readonly pastMs: Float64Array;
-  /** Peak-sensitive milliseconds including penalties, as of the last sample; NaN is unknown. */
-  readonly peakMs: Float64Array;
-  /** {@link peakMs} aged to now, the cost of `peak_ewma`; unknown is the median of the peers, never NaN. */
-  readonly costMs: Float64Array;
-  /** When the last sample came, in the clock's milliseconds. */
-  readonly sampledAtMs: Float64Array;
-  readonly samples: Float64Array;
-  /** What the endpoint reported of itself, 0..1 each; NaN is unknown. */
-  readonly cpu: Float64Array;
-  readonly memory: Float64Array;
-  readonly gpu: Float64Array;
-  /** When it reported, in the clock's milliseconds. */
-  readonly reportedAtMs: Float64Array;
-  /** Since when it is on probation, in the clock's milliseconds. */
-  readonly probationSinceMs: Float64Array;
-  /** When a slow endpoint is tried again, though its share is small; Infinity where it need not be. */
-  readonly exploreAtMs: Float64Array;
-  /** Until when it asked to be left alone (`Retry-After`): it is chosen only when there is no other. */
-  readonly restUntilMs: Float64Array;
-  /** Counters since the slot was claimed; picks as of the last {@link refresh}. */
+  /** Picks since the slot was claimed; as of the last {@link refresh}. */
   readonly picks: Float64Array;
-  readonly successes: Float64Array;
-  readonly failures: Float64Array;
-  readonly aborts: Float64Array;
-
+  /** Of those in flight, the ones whose answer has begun; as of the last {@link refreshHeld}. */
+  readonly running: Int32Array;
+  /** Tokens of context that they hold; as of the last {@link refreshHeld}. */
+  readonly heldUnits: Float64Array;
   /** Counted by this thread, and written by no other. */
   readonly own: ThreadColumns;
-  readonly #threads: readonly ThreadColumns[];
   #lateSettles = 0;
   #free: number[] = [];
   /** Slots whose endpoint is gone: a thread may not know it yet; its last requests run (oldest first). */
@@ -89,42 +44,14 @@ export class Ledger {
    * many may book, 1..64.
    */
   constructor({ slotsMax = 4096, shared = false, threads = 1 }: LedgerOptions = {}, view?: LedgerView) {
-    this.storage = view?.storage ?? newStorage(slotsMax, shared, threads);
-    this.slotsMax = this.storage.slotsMax;
-    const columns = new Columns(this.storage);
-    this.weight = columns.floats();
-    this.baseWeight = columns.floats();
-    this.burden = columns.floats();
-    this.latencyMs = columns.floats();
-    this.pastMs = columns.floats();
-    this.peakMs = columns.floats();
-    this.costMs = columns.floats();
-    this.sampledAtMs = columns.floats();
-    this.samples = columns.floats();
-    this.cpu = columns.floats();
-    this.memory = columns.floats();
-    this.gpu = columns.floats();
-    this.reportedAtMs = columns.floats();
-    this.probationSinceMs = columns.floats();
-    this.exploreAtMs = columns.floats();
-    this.restUntilMs = columns.floats();
-    this.successes = columns.floats();
-    this.failures = columns.floats();
-    this.aborts = columns.floats();
-    this.generation = columns.integers();
-    this.state = columns.integers();
-    this.limit = columns.integers();
-    this.trial = columns.integers();
-    this.#threads = Array.from({ length: this.storage.threads }, () => ({
-      picks: columns.floats(),
-      inFlight: columns.integers(),
-      pendingUnits: columns.integers(),
-    }));
-    this.own = this.#threads[view?.thread ?? 0]!;
+    super(view?.storage ?? newStorage(slotsMax, shared, threads));
+    this.own = this.threads[view?.thread ?? 0]!;
     const totals = this.isShared ? newTotals(this.slotsMax) : this.own;
     this.inFlight = totals.inFlight;
     this.pendingUnits = totals.pendingUnits;
     this.picks = totals.picks;
+    this.running = totals.running;
+    this.heldUnits = totals.heldUnits;
     if (view !== undefined) return;
     for (let slot = this.slotsMax - 1; slot >= 0; slot--) this.#free.push(slot);
   }
@@ -150,6 +77,22 @@ export class Ledger {
     for (let i = 0; i < slots.length; i++) this.#sum(slots[i]!);
   }
 
+  /** The same for what the running ones hold, which only few policies ask for. */
+  refreshHeld(slots: Int32Array, count: number): void {
+    if (!this.isShared) return;
+    for (let i = 0; i < count; i++) {
+      const slot = slots[i]!;
+      let running = 0;
+      let heldUnits = 0;
+      for (const thread of this.threads) {
+        running += thread.running[slot]!;
+        heldUnits += thread.heldUnits[slot]!;
+      }
+      this.running[slot] = running;
+      this.heldUnits[slot] = heldUnits;
+    }
+  }
+
   /** How many can be claimed after `leaving` others were retired. */
   roomAfter(leaving: number): number {
     this.#releaseRested();
@@ -163,7 +106,8 @@ export class Ledger {
     const slot = this.#free.pop() ?? (this.isShared ? undefined : this.#retiring.shift());
     if (slot === undefined)
       throw new RangeError(`more than ${this.slotsMax} endpoints in all pools together`);
-    this.#clear(slot);
+    this.clear(slot);
+    if (this.isShared) this.#sum(slot);
     return slot;
   }
 
@@ -225,12 +169,32 @@ export class Ledger {
     if (this.isShared) this.#sum(slot);
   }
 
+  /** The answer to a request of `units` has begun: they are pending no more, and `heldUnits` are held. */
+  begin(slot: number, generation: number, units: number, heldUnits: number): void {
+    if (this.generation[slot] !== generation) return;
+    this.workOff(slot, generation, units);
+    this.own.running[slot]! += 1;
+    this.own.heldUnits[slot]! += heldUnits;
+  }
+
+  /** The end of what has begun with {@link begin}. */
+  release(slot: number, generation: number, heldUnits: number): void {
+    if (this.generation[slot] !== generation) return;
+    const { own } = this;
+    const running = own.running[slot]! - 1;
+    own.running[slot] = running;
+    // What was rounded must not stay for ever.
+    own.heldUnits[slot] = running === 0 ? 0 : own.heldUnits[slot]! - heldUnits;
+  }
+
   /** Thread `thread` is dead: what it had in flight has ended with it. Returns how many those were. */
   forgetThread(thread: number): number {
-    const { inFlight, pendingUnits } = this.#threads[thread]!;
+    const { inFlight, pendingUnits, running, heldUnits } = this.threads[thread]!;
     const lost = inFlight.reduce((sum, count) => sum + count, 0);
     inFlight.fill(0);
     pendingUnits.fill(0);
+    running.fill(0);
+    heldUnits.fill(0);
     for (let slot = 0; slot < this.slotsMax; slot++) {
       Atomics.compareExchange(this.trial, slot, thread + 1, 0);
     }
@@ -241,8 +205,8 @@ export class Ledger {
     let inFlight = 0;
     let pendingUnits = 0;
     let picks = 0;
-    for (let i = 0; i < this.#threads.length; i++) {
-      const thread = this.#threads[i]!;
+    for (let i = 0; i < this.threads.length; i++) {
+      const thread = this.threads[i]!;
       inFlight += thread.inFlight[slot]!;
       pendingUnits += thread.pendingUnits[slot]!;
       picks += thread.picks[slot]!;
@@ -259,39 +223,6 @@ export class Ledger {
     const atRest = this.#retiring.filter((slot) => this.inFlight[slot] === 0);
     this.#retiring = this.#retiring.filter((slot) => this.inFlight[slot] !== 0);
     this.#free.push(...atRest);
-  }
-
-  #clear(slot: number): void {
-    this.generation[slot]! += 1;
-    this.state[slot] = STATE.absent;
-    this.limit[slot] = UNLIMITED;
-    this.trial[slot] = 0;
-    this.weight[slot] = 1;
-    this.baseWeight[slot] = 1;
-    this.burden[slot] = 0;
-    this.latencyMs[slot] = Number.NaN;
-    this.pastMs[slot] = Number.NaN;
-    this.peakMs[slot] = Number.NaN;
-    this.costMs[slot] = 1;
-    this.sampledAtMs[slot] = Number.NEGATIVE_INFINITY;
-    this.samples[slot] = 0;
-    this.cpu[slot] = Number.NaN;
-    this.memory[slot] = Number.NaN;
-    this.gpu[slot] = Number.NaN;
-    this.reportedAtMs[slot] = Number.NEGATIVE_INFINITY;
-    this.probationSinceMs[slot] = 0;
-    this.exploreAtMs[slot] = Number.POSITIVE_INFINITY;
-    this.restUntilMs[slot] = Number.NEGATIVE_INFINITY;
-    this.successes[slot] = 0;
-    this.failures[slot] = 0;
-    this.aborts[slot] = 0;
-    // At rest, but for a slot that was taken from under its last requests, which only one thread does.
-    for (const thread of this.#threads) {
-      thread.picks[slot] = 0;
-      thread.inFlight[slot] = 0;
-      thread.pendingUnits[slot] = 0;
-    }
-    if (this.isShared) this.#sum(slot);
   }
 }
 

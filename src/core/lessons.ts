@@ -3,6 +3,7 @@ import type { Witness } from "./desk-setup.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { LeaseFacts, Outcome, OutcomeDetail } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
+import type { Policy } from "./policies/policy.ts";
 import type { Roster } from "./roster.ts";
 import { PENALTY_MS_MAX, PENALTY_MS_MIN, type Speed } from "./speed.ts";
 
@@ -14,18 +15,22 @@ export class Lessons implements Witness {
   readonly #caretaker: Caretaker;
   /** Failures may eject. */
   judges = true;
+  /** It learns too, where it wants to. */
+  policy: Policy;
 
-  constructor(ledger: Ledger, roster: Roster, speed: Speed, caretaker: Caretaker) {
+  constructor(ledger: Ledger, roster: Roster, speed: Speed, caretaker: Caretaker, policy: Policy) {
     this.#ledger = ledger;
     this.#roster = roster;
     this.#speed = speed;
     this.#caretaker = caretaker;
+    this.policy = policy;
   }
 
   /** The first byte came. */
   started(lease: LeaseFacts, nowMs: number): void {
     if (this.#ledger.generation[lease.slot] !== lease.generation) return;
-    this.#speed.observe(lease.slot, lease.firstByteMs / lease.units, nowMs);
+    this.#speed.observe(lease.slot, lease.firstByteMs / lease.scale, nowMs);
+    this.policy.began?.(lease, nowMs);
   }
 
   /** The work stands: a success for health, before its end. */
@@ -40,6 +45,7 @@ export class Lessons implements Witness {
     const { slot, generation } = lease;
     if (this.#ledger.generation[slot] !== generation) return;
     if (lease.why === "trial") this.#endTrial(lease, nowMs);
+    this.policy.ended?.(lease, outcome, nowMs);
     switch (outcome) {
       case "ok":
         return this.#succeeded(lease, nowMs);
@@ -89,7 +95,7 @@ export class Lessons implements Witness {
   /** After the first byte an abort says nothing; before it, "at least this long". */
   #aborted(lease: LeaseFacts, nowMs: number): void {
     if (lease.firstByteMs >= 0) return;
-    const waitedMs = (nowMs - lease.bookedAtMs) / lease.units;
+    const waitedMs = (nowMs - lease.bookedAtMs) / lease.scale;
     this.#speed.observeAtLeast(lease.slot, waitedMs, lease.bookedAtMs, nowMs);
   }
 

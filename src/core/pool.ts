@@ -9,7 +9,7 @@ import type { Random } from "./kit/random.ts";
 import type { Ledger } from "./ledger.ts";
 import { Lessons } from "./lessons.ts";
 import { Members } from "./members.ts";
-import type { Policy } from "./policies/policy.ts";
+import type { Policy, PolicyMemory } from "./policies/policy.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import type { Turnstile } from "./sharing/turnstile.ts";
 import { Speed } from "./speed.ts";
@@ -38,7 +38,7 @@ export class Pool extends Desk {
     this.members = members;
     this.#speed = new Speed(ledger);
     this.#caretaker = new Caretaker(ledger, members, this.#speed, options, this.#report.bind(this));
-    this.#lessons = new Lessons(ledger, members, this.#speed, this.#caretaker);
+    this.#lessons = new Lessons(ledger, members, this.#speed, this.#caretaker, policy);
     this.witness = this.#lessons;
     this.configure(options, null);
   }
@@ -49,6 +49,11 @@ export class Pool extends Desk {
 
   get options(): PoolOptions {
     return this.#options;
+  }
+
+  /** What its policy has in common with those of other threads, if anything. */
+  get policyMemory(): PolicyMemory | undefined {
+    return this.chooser.policy.memory;
   }
 
   /** Median first-byte milliseconds of the members; NaN while unknown. */
@@ -87,6 +92,7 @@ export class Pool extends Desk {
   configure(options: PoolOptions, policy: Policy | null): void {
     this.#options = options;
     this.configureDesk(options, policy);
+    this.#lessons.policy = this.chooser.policy;
     this.#caretaker.configure(options);
     this.#lessons.judges = options.outlier !== null;
   }
@@ -101,6 +107,7 @@ export class Pool extends Desk {
     this.ledger.refresh(this.members.slots);
     this.#noteScarcity();
     this.#caretaker.tend(nowMs);
+    this.chooser.policy.tended?.(this.members.slots, nowMs);
     this.#turnstile?.changed();
     super.tend(nowMs);
   }

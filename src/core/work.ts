@@ -1,3 +1,5 @@
+import type { Prompt } from "./prompt.ts";
+
 /** No key: the work does not care where it goes. */
 export const NO_KEY = -1;
 
@@ -21,6 +23,8 @@ export class Work {
   sessionSlot = -1;
   /** How much work it is; 1 where requests are not told apart. Whole, 1..2^31-1. */
   units = 1;
+  /** What is known of it where it is a prompt for a language model. */
+  prompt: Prompt | null = null;
   /** Index into {@link WORK_CLASSES}. */
   classIndex = 1;
   /** It may be sent again elsewhere, so it may be used to try out an endpoint that comes back. */
@@ -37,6 +41,7 @@ export class Work {
     this.sessionKey = NO_KEY;
     this.sessionSlot = -1;
     this.units = 1;
+    this.prompt = null;
     this.classIndex = 1;
     this.isReplayable = false;
     this.labels = null;

@@ -13,6 +13,7 @@ import type { Clock } from "../core/kit/clock.ts";
 import { Random } from "../core/kit/random.ts";
 import { Ledger } from "../core/ledger.ts";
 import { createPolicy } from "../core/policies/create.ts";
+import type { Policy, PolicyMemory } from "../core/policies/policy.ts";
 import { Roster } from "../core/roster.ts";
 import { Doorbells } from "../core/sharing/doorbells.ts";
 import { ReportWriter } from "../core/sharing/report-ring.ts";
@@ -30,6 +31,7 @@ import {
   type ThreadMessage,
   type ThreadNote,
   type ThreadPlan,
+  type ThreadPool,
   type ThreadRequest,
   type ThreadSetup,
 } from "./messages.ts";
@@ -113,7 +115,7 @@ class DataThread {
 
   #apply({ config, sessionKeys, pools }: ThreadPlan): void {
     const byName = new Map(pools.map((pool) => [pool.name, pool]));
-    for (const pool of config.pools) this.#configure(pool, byName.get(pool.name)!.board);
+    for (const pool of config.pools) this.#configure(pool, byName.get(pool.name)!);
     this.#plane.apply(
       config,
       sessionKeys,
@@ -127,17 +129,17 @@ class DataThread {
     }
   }
 
-  #configure(config: PoolConfig, board: ThreadPlan["pools"][number]["board"]): void {
+  #configure(config: PoolConfig, { board, policyMemory }: ThreadPool): void {
     let desk = this.#desks.get(config.name);
     if (desk === undefined) {
       const { thread, threads } = this.#setup;
       const turnstile = new WaitBoard(board, thread, this.#bells);
       const kept = { ledger: this.#ledger, clock: this.#clock, witness: this.#reports };
       const shared = { ...kept, turnstile, thread, threads };
-      desk = new ThreadDesk(config, shared, this.#random);
+      desk = new ThreadDesk(config, shared, this.#random, policyMemory);
       this.#desks.set(config.name, desk);
     }
-    desk.configure(config);
+    desk.configure(config, policyMemory);
   }
 
   #allDesks(): Desk[] {
@@ -175,18 +177,18 @@ class ThreadDesk {
   #config: PoolConfig;
   #known: Map<number, Endpoint> = new Map();
 
-  constructor(config: PoolConfig, shared: SharedParts, random: Random) {
+  constructor(config: PoolConfig, shared: SharedParts, random: Random, memory: PolicyMemory | undefined) {
     this.#config = config;
     this.#ledger = shared.ledger;
     this.#random = random;
     const options = deskOptions(config);
-    const policy = this.#policy(config);
+    const policy = this.#policy(config, memory);
     this.desk = new Desk({ ...shared, name: config.name, roster: new Roster(), policy, options });
   }
 
-  configure(config: PoolConfig): void {
+  configure(config: PoolConfig, memory: PolicyMemory | undefined): void {
     const isSamePolicy = JSON.stringify(config.policy) === JSON.stringify(this.#config.policy);
-    this.desk.configureDesk(deskOptions(config), isSamePolicy ? null : this.#policy(config));
+    this.desk.configureDesk(deskOptions(config), isSamePolicy ? null : this.#policy(config, memory));
     this.#config = config;
   }
 
@@ -212,8 +214,10 @@ class ThreadDesk {
     this.desk.dismiss("no_endpoint");
   }
 
-  #policy({ policy }: PoolConfig): ReturnType<typeof createPolicy> {
-    const kit = { random: this.#random.split(2), slotsMax: this.#ledger.slotsMax };
+  #policy({ policy }: PoolConfig, memory: PolicyMemory | undefined): Policy {
+    const { slotsMax } = this.#ledger;
+    const random = this.#random.split(2);
+    const kit = memory === undefined ? { random, slotsMax } : { random, slotsMax, memory };
     return createPolicy(policy.name, kit, policy.options);
   }
 }

@@ -92,6 +92,7 @@ export class DataThreads implements Plane {
       pools: [...pools].map(([name, pool]) => ({
         name,
         board: this.boardOf(name).memory,
+        policyMemory: pool.policyMemory,
         endpoints: pool.members.list.map(({ spec, slot, generation }) => ({ spec, slot, generation })),
       })),
     };

@@ -2,6 +2,7 @@ import type { Config } from "../config/config.ts";
 import type { EndpointSpec } from "../core/endpoint.ts";
 import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
 import type { LedgerStorage } from "../core/ledger-storage.ts";
+import type { PolicyMemory } from "../core/policies/policy.ts";
 import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
 import type { ListenerSpec } from "../proxy/listener.ts";
 import type { PoolStatsData } from "../proxy/pool-stats.ts";
@@ -38,6 +39,7 @@ export interface ThreadPlan {
 export interface ThreadPool {
   readonly name: string;
   readonly board: WaitBoardMemory;
+  readonly policyMemory: PolicyMemory | undefined;
   readonly endpoints: readonly { spec: EndpointSpec; slot: number; generation: number }[];
 }
 

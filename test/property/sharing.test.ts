@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import type { Witness } from "../../src/core/desk-setup.ts";
+import { Forecast } from "../../src/core/forecast.ts";
 import type { LeaseFacts, Outcome, OutcomeDetail, PickReason } from "../../src/core/lease.ts";
 import { Ledger } from "../../src/core/ledger.ts";
 import { OwnedLock } from "../../src/core/sharing/owned-lock.ts";
@@ -192,11 +193,14 @@ test("a reader is called for failures and trials, once until it has come", () =>
 test("a report says all that is known of a lease; whoever is not found is passed over", () => {
   const reader = new ReportReader();
   const writer = new ReportWriter(reader.memory, new Ledger({ slotsMax: 1 }), 1);
+  const forecast = new Forecast();
+  for (const [i, name] of Object.keys(forecast).entries()) forecast[name as keyof FilledIn] = i + 1;
   const facts = {
     ...FACTS,
+    forecast,
     slot: 7,
     generation: 3,
-    units: 5,
+    scale: 5,
     bookedAtMs: 10.5,
     firstByteMs: 2,
     why: "trial",
@@ -208,12 +212,18 @@ test("a report says all that is known of a lease; whoever is not found is passed
   reader.drain(({ slot }) => (slot === 7 ? told : undefined));
   assert.deepEqual(told.last, [{ ...facts }, "timeout", detail, 20.25]);
   assert.deepEqual(told.numbers, [10.5]);
+  writer.settled({ ...FACTS, slot: 7 }, "ok", DETAIL, 30);
+  reader.drain(() => told);
+  assert.deepEqual((told.last[0] as LeaseFacts).forecast, new Forecast(), "the next one's is its own");
 });
+
+type FilledIn = Omit<Forecast, "reset">;
 
 const FACTS: LeaseFacts = {
   slot: 0,
   generation: 1,
-  units: 1,
+  scale: 1,
+  forecast: new Forecast(),
   bookedAtMs: 0,
   firstByteMs: -1,
   isEstablished: false,
@@ -243,6 +253,7 @@ class Told implements Witness {
 
   settled(facts: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
     this.numbers.push(facts.bookedAtMs);
-    this.last = [{ ...facts }, outcome, { ...detail }, nowMs];
+    const forecast = Object.assign(new Forecast(), facts.forecast);
+    this.last = [{ ...facts, forecast }, outcome, { ...detail }, nowMs];
   }
 }

@@ -1,4 +1,5 @@
 import type { Random } from "../kit/random.ts";
+import type { Lease, LeaseFacts, Outcome } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
 import type { Work } from "../work.ts";
 
@@ -14,6 +15,23 @@ export interface Policy {
   pick(view: PoolView, work: Work): number;
   /** The slot belongs to endpoint `id` from now on: forget what was known about it. */
   joined?(slot: number, id: string): void;
+  /**
+   * The work goes to the lease's slot, whoever chose it (a session, a trial, this policy). May say what is
+   * booked: `lease.units`, `lease.scale` and `lease.forecast`.
+   */
+  placed?(view: PoolView, work: Work, lease: Lease): void;
+  /** The answer has begun. This and what follows is told where pools are kept, not where work is given. */
+  began?(lease: LeaseFacts, nowMs: number): void;
+  ended?(lease: LeaseFacts, outcome: Outcome, nowMs: number): void;
+  /** Time has passed: some 100 ms. `slots` are those of the members. */
+  tended?(slots: Int32Array, nowMs: number): void;
+  /** What it has in common with the policy of the same pool in another thread, which opens it by its kit. */
+  readonly memory?: PolicyMemory;
+}
+
+/** What threads share of a policy; may be posted when its buffer is shared. */
+export interface PolicyMemory {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
 }
 
 /** What a policy may look at. One object a pool, filled anew for every pick. */
@@ -44,6 +62,10 @@ export interface PolicyKit {
   readonly random: Random;
   /** Slots of the ledger: the length of every column that a policy keeps for itself. */
   readonly slotsMax: number;
+  /** Other threads will open the policy's memory. */
+  readonly isShared?: boolean;
+  /** The memory of the same policy in another thread: to be opened, not made. */
+  readonly memory?: PolicyMemory;
 }
 
 /** The options of a policy, described so that configuration, checks and docs follow from them. */

@@ -1,5 +1,6 @@
 import type { Witness } from "../desk-setup.ts";
 import { FAILURE_CAUSES } from "../failure-cause.ts";
+import { Forecast } from "../forecast.ts";
 import { type LeaseFacts, NO_DETAIL, type Outcome, type OutcomeDetail, type PickReason } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
 
@@ -65,17 +66,19 @@ export class ReportWriter implements Witness {
   }
 
   #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
-    const written = this.#written;
-    if (((written - Atomics.load(this.#positions, READ)) | 0) >= RECORDS_MAX) {
+    let written = this.#written;
+    const isPrompt = lease.forecast.promptTokens > 0;
+    if (((written - Atomics.load(this.#positions, READ)) | 0) + (isPrompt ? 1 : 0) >= RECORDS_MAX) {
       this.dropped++;
       return false;
     }
+    if (isPrompt) this.#writeForecast(written++, lease.forecast);
     const records = this.#records;
     const at = ((written >>> 0) % RECORDS_MAX) * FIELDS;
     records[at] = what;
     records[at + 1] = lease.slot;
     records[at + 2] = lease.generation;
-    records[at + 3] = lease.units;
+    records[at + 3] = lease.scale;
     records[at + 4] = lease.bookedAtMs;
     records[at + 5] = lease.firstByteMs;
     records[at + 6] = REASONS.indexOf(lease.why);
@@ -87,6 +90,24 @@ export class ReportWriter implements Witness {
     this.#written = (written + 1) | 0;
     Atomics.store(this.#positions, WRITTEN, this.#written);
     return true;
+  }
+
+  /** In front of the record that it belongs to, and told with it. */
+  #writeForecast(written: number, forecast: Readonly<Forecast>): void {
+    const records = this.#records;
+    const at = ((written >>> 0) % RECORDS_MAX) * FIELDS;
+    records[at] = FORECAST;
+    records[at + 1] = forecast.promptTokens;
+    records[at + 2] = forecast.newTokens;
+    records[at + 3] = forecast.aheadTokens;
+    records[at + 4] = forecast.heldTokens;
+    records[at + 5] = forecast.running;
+    records[at + 6] = forecast.contextTokens;
+    records[at + 7] = forecast.blockCount;
+    records[at + 8] = forecast.matchedBlocks;
+    records[at + 9] = forecast.matchAge;
+    records[at + 10] = forecast.cachedTokens;
+    records[at + 11] = forecast.outputTokens;
   }
 }
 
@@ -121,19 +142,40 @@ export class ReportReader {
   #tell(at: number, witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
     const records = this.#records;
     const facts = this.#facts;
+    if (records[at] === FORECAST) return this.#readForecast(at);
     facts.slot = records[at + 1]!;
     facts.generation = records[at + 2]!;
-    facts.units = records[at + 3]!;
+    facts.scale = records[at + 3]!;
     facts.bookedAtMs = records[at + 4]!;
     facts.firstByteMs = records[at + 5]!;
     facts.why = REASONS[records[at + 6]!]!;
     facts.isEstablished = records[at + 10] === 1;
     const nowMs = records[at + 9]!;
-    const witness = witnessOf(facts);
-    if (records[at] === STARTED) return witness?.started(facts, nowMs);
-    if (records[at] === ESTABLISHED) return witness?.established(facts, nowMs);
-    const detail = records[at] === OK ? NO_DETAIL : this.#detailAt(at);
-    witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
+    try {
+      const witness = witnessOf(facts);
+      if (records[at] === STARTED) return witness?.started(facts, nowMs);
+      if (records[at] === ESTABLISHED) return witness?.established(facts, nowMs);
+      const detail = records[at] === OK ? NO_DETAIL : this.#detailAt(at);
+      witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
+    } finally {
+      if (facts.forecast.promptTokens > 0) facts.forecast.reset();
+    }
+  }
+
+  #readForecast(at: number): void {
+    const records = this.#records;
+    const { forecast } = this.#facts;
+    forecast.promptTokens = records[at + 1]!;
+    forecast.newTokens = records[at + 2]!;
+    forecast.aheadTokens = records[at + 3]!;
+    forecast.heldTokens = records[at + 4]!;
+    forecast.running = records[at + 5]!;
+    forecast.contextTokens = records[at + 6]!;
+    forecast.blockCount = records[at + 7]!;
+    forecast.matchedBlocks = records[at + 8]!;
+    forecast.matchAge = records[at + 9]!;
+    forecast.cachedTokens = records[at + 10]!;
+    forecast.outputTokens = records[at + 11]!;
   }
 
   #detailAt(at: number): OutcomeDetail {
@@ -149,7 +191,8 @@ export class ReportReader {
 class Facts implements LeaseFacts {
   slot = 0;
   generation = 0;
-  units = 1;
+  scale = 1;
+  readonly forecast: Forecast = new Forecast();
   bookedAtMs = 0;
   firstByteMs = -1;
   isEstablished = false;
@@ -164,6 +207,8 @@ const FIELDS = 12;
 const RECORDS_MAX = 8_192;
 const STARTED = -1;
 const ESTABLISHED = -2;
+/** The next record's. */
+const FORECAST = -3;
 const OUTCOMES: readonly Outcome[] = [
   "ok",
   "backend_error",
