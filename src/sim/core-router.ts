@@ -5,8 +5,11 @@ import { Lease } from "../core/lease.ts";
 import { Ledger } from "../core/ledger.ts";
 import { createPolicy } from "../core/policies/create.ts";
 import { POLICIES } from "../core/policies/index.ts";
+import { inference } from "../core/policies/inference.ts";
+import { defaultOptions, type Policy, type PolicyKit } from "../core/policies/policy.ts";
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../core/pool-options.ts";
 import { Pool } from "../core/pool.ts";
+import { Prompt } from "../core/prompt.ts";
 import { Work } from "../core/work.ts";
 import type { AnswerFacts, FleetView, Router, RouterSpec, SimRequest } from "./router.ts";
 
@@ -17,8 +20,11 @@ import type { AnswerFacts, FleetView, Router, RouterSpec, SimRequest } from "./r
  */
 export const POOL_OPTIONS: PoolOptions = { ...DEFAULT_POOL_OPTIONS, slowdown: null };
 
-/** Every policy of the product's menu. */
-export const CORE_ROUTERS: readonly RouterSpec[] = POLICIES.map(({ name, summary }) => ({
+/** Every policy of the product's menu, and the one that is on its way there. */
+export const CORE_ROUTERS: readonly RouterSpec[] = [
+  inference,
+  ...POLICIES.filter((spec) => spec !== inference),
+].map(({ name, summary }) => ({
   name,
   summary,
   create: (_engines: number, seed: number): Router => new CoreRouter(name, seed),
@@ -36,6 +42,7 @@ export class CoreRouter implements Router {
   /** Engines that died with a request that is sent again. */
   readonly #tried: Map<number, number[]> = new Map();
   readonly #work: Work = new Work();
+  readonly #prompt: Prompt = new Prompt();
   /** The list that the pool's members are of; compared by identity. */
   #engines: readonly number[] = [];
 
@@ -48,7 +55,7 @@ export class CoreRouter implements Router {
       ledger,
       clock: this.#clock,
       random: random.split(1),
-      policy: createPolicy(policy, { random: random.split(2), slotsMax: ledger.slotsMax }),
+      policy: makePolicy(policy, { random: random.split(2), slotsMax: ledger.slotsMax }),
       options,
     });
   }
@@ -57,7 +64,7 @@ export class CoreRouter implements Router {
     this.#moveTo(nowS);
     const tried = this.#tried.get(request.id);
     if (tried === undefined && view.engines !== this.#engines) this.#update(view.engines);
-    const work = describe(request, this.#work);
+    const work = describe(request, this.#work, this.#prompt);
     for (const engine of tried ?? []) {
       const slot = this.pool.members.get(idOf(engine))?.slot;
       if (slot !== undefined) work.avoid(slot);
@@ -108,16 +115,46 @@ export class CoreRouter implements Router {
   }
 }
 
-/** What the proxy would know of a request when it asks for an endpoint: the one place that says so. */
-function describe(request: SimRequest, work: Work): Work {
+function makePolicy(name: string, kit: PolicyKit): Policy {
+  if (name === inference.name) return inference.create(defaultOptions(inference.options), kit);
+  return createPolicy(name, kit);
+}
+
+/**
+ * What the proxy would know of a request when it asks for an endpoint: the one place that says so. It is
+ * better at counting tokens than the proxy, which sees bytes.
+ */
+function describe(request: SimRequest, work: Work, prompt: Prompt): Work {
+  const { blocks } = request;
   work.reset();
-  if (request.session >= 0) work.key = Math.imul(request.session + 1, 0x9e3779b1) >>> 0;
+  if (request.session >= 0) work.key = hashOf(request.session, 1);
   work.isReplayable = true;
+  work.prompt = prompt;
+  prompt.reset();
+  prompt.tokens = request.inputTokens;
+  prompt.outputTokensMax = request.outputTokensMax;
+  prompt.blockTokens = request.blockTokens;
+  prompt.blockCount = blocks.length;
+  if (prompt.blocks.length < 2 * blocks.length) prompt.blocks = new Uint32Array(4 * blocks.length);
+  for (let i = 0; i < blocks.length; i++) {
+    prompt.blocks[2 * i] = hashOf(blocks[i]!, 2);
+    prompt.blocks[2 * i + 1] = hashOf(blocks[i]!, 3);
+  }
   return work;
 }
 
-/** What the end of an answer teaches, beside its times. Policies that go by usage read it from here. */
-function learn(_lease: Lease, _facts: AnswerFacts): void {}
+/** 32 bits that look random, others for each `salt`. Source: murmur3's finaliser. */
+function hashOf(value: number, salt: number): number {
+  let hash = Math.imul(value + 1, 0x9e3779b1) ^ Math.imul(salt, 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** What the end of an answer teaches, beside its times: its usage. */
+function learn(lease: Lease, { cachedTokens, outputTokens }: AnswerFacts): void {
+  lease.told(cachedTokens, outputTokens);
+}
 
 const ENGINES_MAX = 1024;
 
