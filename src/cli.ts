@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import type { CheckOptions } from "./commands/check.ts";
+import type { SimulateOptions } from "./commands/simulate.ts";
 import { ConfigError } from "./config/problem.ts";
 import { ERRORS, EvenerError } from "./errors.ts";
 import { VERSION } from "./version.ts";
@@ -62,6 +63,25 @@ function table(): Command {
     .action(async () => {
       (await import("./commands/schema.ts")).schema();
     });
+  evener
+    .command("simulate")
+    .argument("[scenario]", "a scenario file; options count before what it says")
+    .option("--trace <file>", "recorded requests, plain or .gz")
+    .option("--workload <name>", "made-up requests: shared_prefix, agents, bursts, poisson")
+    .option("--engine <name>", "what each engine is like: a100-8b, h100-70b, mocker")
+    .option("--fleet <count>", "engines; 8 if absent")
+    .option("--rate <multiple>", "arrivals, as a multiple of what the fleet can do; 0.8 if absent")
+    .option("--policy <names>", "all, or names with commas between them; may be repeated", collect, [])
+    .option("--seeds <count>", "runs of each policy; 3 if absent")
+    .option("--seed <number>", "the first seed; 1 if absent")
+    .option("--jitter", "spread recorded times within the 3 s that they are rounded to", false)
+    .option("--fault <text>", "such as '0: speed 0.35 from 60s'; may be repeated", collect, [])
+    .option("--requests <count>", "the first so many")
+    .option("--json", "for programs", false)
+    .description("compare policies on recorded or made-up traffic in virtual time")
+    .action(async (scenario: string | undefined, options: SimulateOptions) => {
+      await (await import("./commands/simulate.ts")).simulate(scenario, options);
+    });
   return evener;
 }
 
@@ -74,6 +94,8 @@ Examples:
   evener demo --load          the demo under traffic: round robin against Evener
   evener evener.yaml          run by this file; saving it reloads it
   evener check evener.yaml    is it valid, and what does it mean
+  evener simulate --workload agents --policy least_request,round_robin
+                              how policies would do on such traffic
 `;
 
 const SIGNALS = `

@@ -40,6 +40,8 @@ export const ERRORS = {
   EVENER_CONFIG_INVALID: "the configuration is not valid",
   EVENER_CERTIFICATE_INVALID: "a certificate or its key can not be used",
   EVENER_CONFIG_UNREADABLE: "the configuration file can not be read",
+  EVENER_SCENARIO_INVALID: "the scenario is not valid",
+  EVENER_TRACE_UNREADABLE: "the trace can not be read",
   EVENER_ADMIN_TOKEN_REQUIRED: "an admin listener beyond loopback needs a token",
 } as const;
 

@@ -1,0 +1,26 @@
+// The program of the threads of `simulate-threads.ts`: runs what it is asked for, one run after the other.
+import { parentPort, workerData } from "node:worker_threads";
+
+import { ROUTERS } from "../sim/routers.ts";
+import { run } from "../sim/run.ts";
+import { score } from "../sim/score.ts";
+import { faultsOf } from "./simulate-plan.ts";
+import { modelOf, sourceOf, workloadOf } from "./simulate-source.ts";
+import type { RunAnswer, RunTask, ThreadData } from "./simulate-threads.ts";
+
+const { plan, requestsPerS } = workerData as ThreadData;
+const source = sourceOf(plan);
+const model = modelOf(plan);
+const faults = faultsOf(plan);
+
+parentPort!.on("message", ({ policy, seed }: RunTask) => {
+  const router = ROUTERS.find(({ name }) => name === policy)!.create(plan.fleet, seed);
+  const workload = workloadOf(source, plan, seed, requestsPerS);
+  const onProgress = (share: number): void => say({ kind: "progress", share });
+  const result = run({ model, engines: plan.fleet, workload, router, faults, onProgress });
+  say({ kind: "done", score: score(result) });
+});
+
+function say(answer: RunAnswer): void {
+  parentPort!.postMessage(answer);
+}
