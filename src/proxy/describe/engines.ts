@@ -1,0 +1,126 @@
+import { type LlmApi, llmApi } from "./llm-api.ts";
+import type { KeyRoles } from "./role-table.ts";
+
+/** TGI's and SGLang's requests, which share the path `/generate`. */
+const GENERATES: KeyRoles = {
+  inputs: "prompt",
+  "parameters.max_new_tokens": "outputLimit",
+  "parameters.adapter_id": "adapter",
+  stream: "stream",
+  text: "prompt",
+  input_ids: "prompt",
+  image_data: "media",
+  "sampling_params.max_new_tokens": "olderOutputLimit",
+  "sampling_params.n": "choices",
+  lora_path: "adapter",
+  priority: "priority",
+  extra_key: "extraSalt",
+};
+
+/** APIs that single engines and model servers have. */
+export const ENGINE_APIS: readonly LlmApi[] = [
+  llmApi({
+    name: "tgi_generate",
+    family: "tgi",
+    task: "generate",
+    paths: ["/generate"],
+    replay: "safe",
+    streams: "when_asked",
+    keys: GENERATES,
+  }),
+  llmApi({
+    name: "tgi_generate_stream",
+    family: "tgi",
+    task: "generate",
+    paths: ["/generate_stream"],
+    replay: "safe",
+    streams: "always",
+    keys: GENERATES,
+  }),
+  llmApi({
+    name: "llamacpp_completion",
+    family: "llamacpp",
+    task: "generate",
+    paths: ["/completion"],
+    replay: "safe",
+    streams: "when_asked",
+    keys: { model: "model", prompt: "prompt", n_predict: "outputLimit", stream: "stream" },
+  }),
+  llmApi({
+    name: "rerank",
+    family: "jina",
+    task: "score",
+    paths: ["/v1/rerank", "/v2/rerank", "/rerank"],
+    replay: "safe",
+    streams: "never",
+    // `texts` is TEI's word for them.
+    keys: { model: "model", query: "system", documents: "prompt", texts: "prompt", user: "user" },
+  }),
+  llmApi({
+    name: "score",
+    family: "jina",
+    task: "score",
+    paths: ["/v1/score"],
+    replay: "safe",
+    streams: "never",
+    keys: { model: "model", text_1: "system", text_2: "prompt" },
+  }),
+  llmApi({
+    name: "tei_embed",
+    family: "tei",
+    task: "embed",
+    paths: ["/embed"],
+    replay: "safe",
+    streams: "never",
+    keys: { inputs: "prompt" },
+  }),
+  llmApi({
+    name: "kserve_infer",
+    family: "kserve",
+    task: "generate",
+    paths: ["/v2/models/*/infer"],
+    // Any model may stand behind it, also one that keeps state between requests.
+    replay: "no",
+    streams: "never",
+    keys: { inputs: "prompt" },
+  }),
+  llmApi({
+    name: "triton_generate",
+    family: "kserve",
+    task: "generate",
+    paths: ["/v2/models/*/generate"],
+    replay: "no",
+    streams: "never",
+    keys: { text_input: "prompt", max_tokens: "outputLimit", "parameters.max_tokens": "olderOutputLimit" },
+  }),
+  llmApi({
+    name: "triton_generate_stream",
+    family: "kserve",
+    task: "generate",
+    paths: ["/v2/models/*/generate_stream"],
+    replay: "no",
+    streams: "always",
+    keys: { text_input: "prompt", max_tokens: "outputLimit", "parameters.max_tokens": "olderOutputLimit" },
+  }),
+  llmApi({
+    name: "invocations",
+    family: "invocations",
+    task: "generate",
+    paths: ["/invocations"],
+    // MLflow's agents act, and SageMaker's containers speak whatever API they like.
+    replay: "no",
+    streams: "when_asked",
+    keys: {
+      ...GENERATES,
+      model: "model",
+      messages: "prompt",
+      prompt: "prompt",
+      input: "prompt",
+      tools: "tools",
+      max_tokens: "outputLimit",
+      n: "choices",
+      user: "user",
+      "stream_options.include_usage": "includeUsage",
+    },
+  }),
+];
