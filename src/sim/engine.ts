@@ -25,6 +25,7 @@ export class Engine {
   readonly memory: KvMemory;
   /** When the steps end that it is in; Infinity when it has nothing to do, or does nothing. */
   nextS: number = Number.POSITIVE_INFINITY;
+  /** False after a crash, until somebody starts it again. */
   isUp = true;
   /** Seconds in which it had something to do. */
   busyS = 0;
@@ -146,10 +147,6 @@ export class Engine {
     return lost;
   }
 
-  start(): void {
-    this.isUp = true;
-  }
-
   get #inProgress(): number {
     return this.#prefill.length + this.#decoding.size;
   }
@@ -157,7 +154,7 @@ export class Engine {
   /** Takes its next steps, if there is something to do. */
   #plan(nowS: number): void {
     this.#admit();
-    this.#makeRoom();
+    const wasFull = this.#makeRoom();
     this.#beganS = nowS;
     this.nextS = Number.POSITIVE_INFINITY;
     const decodes = this.#decoding.size;
@@ -168,7 +165,8 @@ export class Engine {
     } else if (decodes > 0) {
       const untilEnd = this.#decoding.peek()!.decodeUntil - this.#decodeSteps;
       const untilFull = Math.floor(this.memory.roomTokens / decodes);
-      this.#steps = this.#speed === 0 ? 1 : Math.max(1, Math.min(untilEnd, untilFull));
+      // Whoever was put back may fit again after one step.
+      this.#steps = this.#speed === 0 || wasFull ? 1 : Math.max(1, Math.min(untilEnd, untilFull));
       seconds = this.#decodeSeconds(this.#steps);
     } else return;
     if (this.#speed > 0) this.nextS = nowS + seconds / this.#speed;
@@ -190,9 +188,11 @@ export class Engine {
     }
   }
 
-  /** Each decode takes a token a step, and so does each prefill that ends. */
-  #makeRoom(): void {
+  /** Each decode takes a token a step, and so does each prefill that ends. True if somebody had to go. */
+  #makeRoom(): boolean {
+    const before = this.preemptions;
     while (this.#inProgress > 1 && this.memory.roomTokens < this.#inProgress) this.#preempt();
+    return this.preemptions > before;
   }
 
   /** The last admitted goes back to the head of the queue, and computes all again but what is cached then. */
