@@ -5,14 +5,15 @@ import { KvMemory } from "./kv-memory.ts";
 import { PrefillLine } from "./prefill-line.ts";
 import type { EngineReport, SimRequest } from "./router.ts";
 
-/** Who is told what an engine writes, when it happens. */
+/** Who is told what an engine writes. */
 export interface EngineSink {
   firstToken(flight: Flight, atS: number): void;
   answered(flight: Flight, atS: number): void;
 }
 
 /**
- * One LLM engine in virtual time, in steps: requests are admitted in order while their prompt fits; a step
+ * One LLM engine in virtual time, in steps: requests are admitted in order while their prompt fits and the
+ * step has tokens left for it (so a sibling that waits finds the prefix of the one before it); a step
  * computes a token for each request in decode and prompt chunks with the rest of its token budget. When the
  * KV cache is full, the request that was admitted last is put back and computes again later. Decode steps
  * in which nothing else can happen are taken together; their time is exact, as the contexts grow by one each.
@@ -25,7 +26,6 @@ export class Engine {
   readonly memory: KvMemory;
   /** When the steps end that it is in; Infinity when it has nothing to do, or does nothing. */
   nextS: number = Number.POSITIVE_INFINITY;
-  /** False after a crash, until somebody starts it again. */
   isUp = true;
   /** Seconds in which it had something to do. */
   busyS = 0;
@@ -173,10 +173,11 @@ export class Engine {
     else this.#restS = seconds;
   }
 
-  /** In order, while the prompt fits: whoever does not fit holds up those behind. */
+  /** In order, while the step has tokens for them and the prompt fits: who does not holds up those behind. */
   #admit(): void {
     const { runningMax, kvTokens } = this.model;
     while (this.#waiting.length > 0 && this.#inProgress < runningMax) {
+      if (!this.#prefill.hasRoom(this.#decoding.size)) return;
       const flight = this.#waiting[0]!;
       const spareTokens = this.#inProgress === 0 ? 0 : kvTokens * WATERMARK_SHARE;
       if (!this.memory.reserve(flight, spareTokens)) return;
@@ -290,7 +291,7 @@ export class Engine {
   }
 }
 
-/** Of the KV cache: left free at an admission for the next tokens of the others (vLLM's watermark). */
+/** Of the KV cache: left free at an admission for the others' next tokens (vLLM's watermark). */
 const WATERMARK_SHARE = 0.01;
 
 function endsBefore(a: Flight, b: Flight): boolean {

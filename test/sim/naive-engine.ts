@@ -62,8 +62,12 @@ export function naiveEngine(
     job.held = 0;
     job.own = 0;
   };
+  const budget = (): number => {
+    return Math.max(model.stepTokensMax - decoding.length, Math.min(64, model.stepTokensMax));
+  };
   const admit = (): void => {
     while (waiting.length > 0 && all().length < model.runningMax) {
+      if (prefilling.reduce((sum, job) => sum + job.left, 0) >= budget()) return;
       const job = waiting[0]!;
       const { blocks, blockTokens, inputTokens } = job.request;
       const missing = blocks.findIndex((block) => !uses.has(block));
@@ -102,17 +106,17 @@ export function naiveEngine(
   const step = (): number => {
     const context = decoding.reduce((sum, job) => sum + job.request.inputTokens + job.written, 0);
     if (prefilling.length === 0) return decodeSeconds(model, decoding.length, context, 1);
-    let budget = Math.max(model.stepTokensMax - decoding.length, Math.min(64, model.stepTokensMax));
-    const tokens = budget;
+    let left = budget();
+    const tokens = left;
     let pairs = 0;
     for (const job of prefilling) {
-      const chunk = Math.min(job.left, budget);
-      budget -= chunk;
+      const chunk = Math.min(job.left, left);
+      left -= chunk;
       pairs += chunk * (job.context + chunk / 2);
       job.left -= chunk;
       job.context += chunk;
     }
-    return mixedStepSeconds(model, { tokens: tokens - budget, pairs, decodes: decoding.length, context });
+    return mixedStepSeconds(model, { tokens: tokens - left, pairs, decodes: decoding.length, context });
   };
 
   while (next < jobs.length || waiting.length + all().length > 0) {
