@@ -1,4 +1,5 @@
 // Hot path: numbers while the request runs, one string at its end.
+import type { Lease } from "../core/lease.ts";
 import { ForwardedChain } from "./forwarded-chain.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
@@ -27,6 +28,8 @@ export class RequestRecord {
   backend = "";
   attempts = 0;
   status = 0;
+  /** Since when it waits; -1 when it does not. */
+  queuedAtMs = -1;
   /** Milliseconds; -1 is "did not come to it". */
   queueMs = -1;
   connectMs = -1;
@@ -66,6 +69,7 @@ export class RequestRecord {
     this.backend = "";
     this.attempts = 0;
     this.status = 0;
+    this.queuedAtMs = -1;
     this.queueMs = -1;
     this.connectMs = -1;
     this.firstByteMs = -1;
@@ -86,6 +90,19 @@ export class RequestRecord {
     this.host = "";
     this.traceparent = "";
     this.isLlm = false;
+  }
+
+  /** It waits no more, if it did. */
+  noteDequeued(nowMs: number): void {
+    if (this.queuedAtMs >= 0) this.queueMs = nowMs - this.queuedAtMs;
+    this.queuedAtMs = -1;
+  }
+
+  /** It goes to the lease's backend. */
+  noteAttempt({ endpoint, why }: Lease): void {
+    this.attempts++;
+    this.backend = endpoint!.id;
+    this.why = this.attempts > 1 ? "retry" : why;
   }
 
   /** An attempt has failed and another one follows. */
