@@ -15,7 +15,7 @@ describe("prompts", () => {
     it(`go where their beginning is cached, threads: ${threads}`, async (t) => {
       const handler = answering({ prompt_tokens: 500, completion_tokens: 3 });
       const { backends, request } = await setUp(t, { count: 3, handler, pool: POOL, rest: { threads } });
-      const talks = ["alpha", "beta", "gamma"].map((name) => [`${name} ${"lore ipsum ".repeat(400)}`]);
+      const talks = ["alpha", "beta", "gamma"].map((name) => [`${name} ${"lore ipsum ".repeat(4_000)}`]);
       for (let turn = 0; turn < 6; turn++) {
         for (const talk of talks) {
           talk.push(`turn ${turn} ${"more ".repeat(50)}`);
