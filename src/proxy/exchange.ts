@@ -79,7 +79,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#admission = admission;
     this.#connection.isOffer = admission.upgrade !== null;
     this.#body.start(head.framing, this.#collector.begin(admission, head));
-    this.#relay.call = this.#collector.call;
+    this.#relay.call = this.#record.call = this.#collector.call;
     admission.traffic.budget?.request(nowMs);
   }
 
@@ -225,7 +225,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     else this.decided(decision);
   }
 
-  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed: the client saw nothing of it. */
+  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed: nobody has seen it. */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
     const decision = this.#interims.hasPassed
       ? "no"

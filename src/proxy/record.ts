@@ -5,6 +5,8 @@ import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { jsonText } from "./access-log.ts";
 import type { ProxyContext } from "./context.ts";
+import { callText } from "./describe/call-text.ts";
+import type { ModelCall } from "./describe/model-call.ts";
 import { Opening } from "./opening.ts";
 import { LogAnswer, LogQuestion } from "./log-parts.ts";
 import { END_REASONS, type EndReason } from "./pool-stats.ts";
@@ -25,6 +27,8 @@ export class RequestRecord {
   traceparent = "";
   route = "";
   traffic: PoolTraffic | null = null;
+  /** Of a prompt that was described; null for all else. */
+  call: ModelCall | null = null;
   backend = "";
   attempts = 0;
   status = 0;
@@ -66,6 +70,7 @@ export class RequestRecord {
     this.beganMs = nowMs;
     this.route = "";
     this.traffic = null;
+    this.call = null;
     this.backend = "";
     this.attempts = 0;
     this.status = 0;
@@ -114,7 +119,8 @@ export class RequestRecord {
   end(reason: EndReason, { accessLog, clock }: ProxyContext): void {
     const nowMs = clock.nowMs();
     this.count(reason, nowMs);
-    if (accessLog.isOn) accessLog.append(this.line(reason, nowMs, accessLog.isoTime()));
+    if (!accessLog.isOn) return;
+    accessLog.append(this.line(reason, nowMs, accessLog.isoTime(), accessLog.hasHashes));
   }
 
   /** Books the request into the figures of its pool and backend. */
@@ -135,7 +141,7 @@ export class RequestRecord {
   }
 
   /** The access log's line, with its line end. */
-  line(reason: EndReason, nowMs: number, isoTime: string): string {
+  line(reason: EndReason, nowMs: number, isoTime: string, hasHashes = false): string {
     const pool = this.traffic?.name ?? "";
     // Ids have nothing in them that JSON would escape.
     let text = `{"time":"${isoTime}","id":"${this.requestId}","trace":"${this.traceparent.slice(3, 35)}`;
@@ -146,6 +152,7 @@ export class RequestRecord {
     text += `,"first_byte_ms":${milliseconds(this.firstByteMs)}`;
     text += `,"total_ms":${milliseconds(nowMs - this.beganMs)}`;
     text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
+    if (this.call !== null) text += callText(this.call, this.beganMs, hasHashes);
     if (this.client !== this.peer.address) text += `,"peer":"${this.peer.address}"`;
     if (this.detail !== "") text += `,"detail":${jsonText(this.detail)}`;
     if (this.history !== "") text += `,"failed":${jsonText(this.history)}`;

@@ -1,5 +1,8 @@
 // Prompts: where they go, what is learned of their answers, and how long another backend can take over.
 import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import type { Backend, BackendHandler, BackendRequest } from "../fixtures/backend.ts";
 import { rawRequest } from "../fixtures/client.ts";
@@ -140,6 +143,25 @@ describe("a stream's head is held until its first token", () => {
 });
 
 describe("what answers tell", () => {
+  it("and what was asked stands in the access log, with hashes where they are wanted", async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "evener-hashes-"));
+    t.after(async () => rmSync(folder, { recursive: true }));
+    const file = join(folder, "access.log");
+    const rest = { access_log: { file, prompt_hashes: true } };
+    const usage = { prompt_tokens: 900, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 512 } };
+    const { request } = await setUp(t, { handler: answering(usage), pool: POOL, rest });
+    await request("/v1/chat/completions", chat(["word ".repeat(1_000)]));
+    await request("/elsewhere");
+    const lines = (): string[] => readFileSync(file, "utf8").split("\n").slice(0, -1);
+    await until(() => lines().length === 2, "two lines");
+    const [prompt, other] = lines().map((line) => JSON.parse(line) as Record<string, unknown>);
+    const { model, stream, prompt_tokens, cached_tokens, output_tokens, first_token_ms } = prompt!;
+    assert.deepEqual([model, stream, prompt_tokens, cached_tokens], ["m", false, 900, 512]);
+    assert.deepEqual([output_tokens, first_token_ms], [7, null]);
+    assert.equal(Buffer.from(String(prompt!["prompt_blocks"]), "base64").length, 4 * 9);
+    assert.equal("prompt_tokens" in other!, false);
+  });
+
   it("of tokens corrects what is thought of the next prompts", async (t) => {
     const handler = answering({ prompt_tokens: 2_000, completion_tokens: 1 });
     const { evener, request } = await setUp(t, { handler, pool: POOL });

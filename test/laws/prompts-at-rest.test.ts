@@ -1,4 +1,5 @@
-// Law: prompts leave nothing behind, however they end; and the index of their beginnings stays within its bytes.
+// Law: prompts leave nothing behind, however they end, and the index of their beginnings stays within its
+// bytes.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { endpointSpec } from "../../src/core/endpoint.ts";

@@ -32,6 +32,8 @@ export class ModelCall {
 
   begin(api: LlmApi, head: RequestHead): void {
     this.end();
+    // What the last answer told is not this one's.
+    this.answer.begin("none");
     this.#api = api;
     this.#scan = borrowScan();
     this.#scan.begin(api, modelOfPath(head.path));
