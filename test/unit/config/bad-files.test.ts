@@ -241,7 +241,7 @@ pools:
       "5:41: pools.b.policy.name: expected auto, inference, least_request, peak_ewma, round_robin, p2c, " +
         "random, resource, " +
         'hash or fill, found "hahs" (did you mean "hash"?)',
-      "6:33: pools.c.policy.name: is missing; write auto, least_request, peak_ewma, round_robin, " +
+      "6:33: pools.c.policy.name: is missing; write auto, inference, least_request, peak_ewma, round_robin, " +
         "p2c, random, " +
         "resource, hash or fill",
       "7:47: pools.d.policy.key: no such key; write one of name",
