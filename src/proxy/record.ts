@@ -108,11 +108,11 @@ export class RequestRecord {
 
   /** It goes to the lease's backend. */
   noteAttempt(lease: Lease): void {
-    const { endpoint, why, forecast } = lease;
+    const { endpoint, why } = lease;
     this.attempts++;
     this.backend = endpoint!.id;
     this.why = this.attempts > 1 ? "retry" : why;
-    this.reason = forecast.promptTokens > 0 ? reasonText(lease, this.traffic!.pool.roster) : this.why;
+    this.reason = lease.isPrompt ? reasonText(lease, this.traffic!.pool.roster) : this.why;
   }
 
   /** An attempt has failed and another one follows. */

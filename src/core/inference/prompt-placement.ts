@@ -105,6 +105,7 @@ export class PromptPlacement implements Policy {
     const expected = this.#expectedBlocks(view, slot, prompt, blocks);
     const units = prompt.prefillUnits(prompt.cachedTokens(expected));
     prefixes.expect(prompt, slot, generation, forecast);
+    lease.isPrompt = true;
     forecast.blockCount = prompt.blockCount;
     forecast.promptTokens = prompt.tokens;
     forecast.aheadUnits = view.ledger.pendingUnits[slot]! + units;
@@ -127,7 +128,6 @@ export class PromptPlacement implements Policy {
   }
 
   began({ slot, forecast, firstByteMs }: LeaseFacts, nowMs: number): void {
-    if (forecast.promptTokens === 0) return;
     this.#isInUse = true;
     if (forecast.isStream === 0) return;
     this.#learnFirstByte(slot, forecast, firstByteMs, nowMs);
@@ -135,7 +135,7 @@ export class PromptPlacement implements Policy {
 
   ended({ slot, forecast, bookedAtMs, firstByteMs }: LeaseFacts, outcome: Outcome, nowMs: number): void {
     const { promptTokens, blockCount, outputTokens } = forecast;
-    if (promptTokens === 0 || outcome !== "ok") return;
+    if (outcome !== "ok") return;
     const told = forecast.toldPromptTokens;
     if (told > 0) this.#figures.fade(FIGURE.bytesPerToken, (this.bytesPerToken * promptTokens) / told);
     if (outputTokens > 0) {
