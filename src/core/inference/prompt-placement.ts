@@ -137,7 +137,7 @@ export class PromptPlacement implements Policy {
     const { promptTokens, blockCount, outputTokens } = forecast;
     if (outcome !== "ok") return;
     const told = forecast.toldPromptTokens;
-    if (told > 0) this.#figures.fade(FIGURE.bytesPerToken, (this.bytesPerToken * promptTokens) / told);
+    if (told > 0) this.#learnTokens(promptTokens / told);
     if (outputTokens > 0) {
       this.#figures.fade(FIGURE.outputTokens, outputTokens);
       // What was written is cached, too.
@@ -150,6 +150,12 @@ export class PromptPlacement implements Policy {
   tended(slots: Int32Array, nowMs: number): void {
     this.#speed?.tend(slots);
     this.#reuse.tend(slots.length, nowMs);
+  }
+
+  /** So many times more tokens were thought to be in the prompt than the answer says. */
+  #learnTokens(times: number): void {
+    const bytes = Math.min(BYTES_PER_TOKEN_MAX, Math.max(BYTES_PER_TOKEN_MIN, this.bytesPerToken * times));
+    this.#figures.fade(FIGURE.bytesPerToken, bytes);
   }
 
   #learnFirstByte(slot: number, { aheadUnits }: Readonly<Forecast>, ms: number, nowMs: number): void {
@@ -236,6 +242,9 @@ export class PromptPlacement implements Policy {
   }
 }
 
+/** What is beyond says nothing of text: a prompt of pictures, an answer that counts otherwise. */
+const BYTES_PER_TOKEN_MIN = 0.5;
+const BYTES_PER_TOKEN_MAX = 16;
 /** A hit that saves less is not to be seen in a first byte. */
 const INFERRED_UNITS_MIN = 2_000;
 /**
@@ -247,7 +256,7 @@ const PATIENT_ANSWERS = 80;
 const PATIENCE_PER_TOKEN = 1 / 8_000;
 /**
  * A held token beside a new one, in a step: 8.2e-8 s beside 6.65e-5 s for an 8B model on an A100 (Vidur's
- * profile). Ten times more or less changes little.
+ * profile). Three times more or less changes little; none at all, or ten times more, costs goodput.
  */
 const CONTEXT_UNITS = 1 / 811;
 /** How much of the time that an answer takes counts beside the time until it begins. */

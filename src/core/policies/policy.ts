@@ -21,7 +21,10 @@ export interface Policy {
    * booked as one: `lease.isPrompt`, `lease.units`, `lease.scale` and `lease.forecast`.
    */
   placed?(view: PoolView, work: Work, lease: Lease): void;
-  /** The answer to a prompt has begun. This and what follows is told where pools are kept, not where work is given. */
+  /**
+   * The answer to a prompt has begun. This and what follows is told where pools are kept, not where work is
+   * given.
+   */
   began?(lease: LeaseFacts, nowMs: number): void;
   ended?(lease: LeaseFacts, outcome: Outcome, nowMs: number): void;
   /** Time has passed: some 100 ms. `slots` are those of the members. */
