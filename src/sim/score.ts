@@ -53,9 +53,15 @@ export function score({ flights, fleet, endS }: RunResult): Score {
 
 /** The first token within 1 s + input / 8000 s, the others at a mean of 50 ms or less. */
 export function isGood(flight: Flight): boolean {
+  const { ttft, tpot } = goodnessShares(flight);
+  return ttft <= 1 && tpot <= 1;
+}
+
+/** Of the time that {@link isGood} allows, the share that was taken: up to 1 is good. */
+export function goodnessShares(flight: Flight): { readonly ttft: number; readonly tpot: number } {
   const { firstS, request } = flight;
-  if (firstS - request.atS > 1 + request.inputTokens / 8000) return false;
-  return request.outputTokens < 2 || tpotS(flight) <= 0.05;
+  const ttft = (firstS - request.atS) / (1 + request.inputTokens / 8000);
+  return { ttft, tpot: request.outputTokens < 2 ? 0 : tpotS(flight) / 0.05 };
 }
 
 /** Jain, Chiu and Hawe 1984: (sum x)^2 / (n sum x^2). */
