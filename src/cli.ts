@@ -77,6 +77,7 @@ function table(): Command {
     .option("--jitter", "spread recorded times within the 3 s that they are rounded to", false)
     .option("--fault <text>", "such as '0: speed 0.35 from 60s'; may be repeated", collect, [])
     .option("--requests <count>", "the first so many")
+    .option("--bound [time]", "search the best assignment, knowing the future; for 60s if absent")
     .option("--json", "for programs", false)
     .description("compare policies on recorded or made-up traffic in virtual time")
     .action(async (scenario: string | undefined, options: SimulateOptions) => {

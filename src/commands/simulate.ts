@@ -4,6 +4,7 @@ import { capacityPerS, listOf } from "../sim/capacity.ts";
 import { FaultPlan } from "../sim/fault-plan.ts";
 import { Fleet } from "../sim/fleet.ts";
 import { ProgressBar } from "./progress-bar.ts";
+import { BOUND_DEFAULTS, readBoundSeconds, simulateBound } from "./simulate-bound.ts";
 import {
   faultsOf,
   PLAN_DEFAULTS,
@@ -31,6 +32,8 @@ export interface SimulateOptions {
   readonly requests?: string;
   readonly seeds?: string;
   readonly seed?: string;
+  /** A time; true is the usual one. */
+  readonly bound?: string | true;
 }
 
 /**
@@ -40,21 +43,27 @@ export interface SimulateOptions {
 export async function simulate(file: string | undefined, options: SimulateOptions): Promise<void> {
   const written = readOptions(options);
   const scenario = file === undefined ? {} : loadScenario(file);
-  const plan = complete({ ...scenario, ...withoutOther(written, scenario), ...written });
+  const seconds = options.bound === undefined ? 0 : readBoundSeconds(options.bound);
+  const usual = seconds > 0 ? BOUND_DEFAULTS : {};
+  const drafted = complete({ ...usual, ...scenario, ...withoutOther(written, scenario), ...written });
+  const plan = seconds > 0 ? { ...drafted, seeds: 1 } : drafted;
   const source = sourceOf(plan);
   const model = modelOf(plan);
   checkFaults(plan);
   // Neither seed nor jitter counts: the same workload has one capacity.
   const sample = workloadOf(source, { ...plan, jitter: false }, CAPACITY_SEED, 0);
   const capacity = capacityPerS(model, plan.fleet, listOf(sample));
+  const requestsPerS = capacity * plan.rate;
+  if (seconds > 0) {
+    return simulateBound({ plan, source, capacityPerS: capacity, requestsPerS, seconds }, options.json);
+  }
   const tasks = plan.policies.flatMap((policy) =>
     Array.from({ length: plan.seeds }, (_, i): RunTask => ({ policy, seed: plan.seed + i })),
   );
   const bar = new ProgressBar();
   let scores;
   try {
-    const data = { plan, requestsPerS: capacity * plan.rate };
-    scores = await runAll(data, tasks, (share) => bar.show(share));
+    scores = await runAll({ plan, requestsPerS }, tasks, (share) => bar.show(share));
   } finally {
     bar.clear();
   }

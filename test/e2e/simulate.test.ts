@@ -88,6 +88,23 @@ test("a made-up workload as a table; options count before the scenario", () => {
   assert.match(row!, /^p2c +0\.\d\d s /);
 });
 
+test("the bound: an assignment that knows the future, and how far of the way to it each policy goes", () => {
+  const args = ["--trace", TRACE, "--requests", "80", "--fleet", "2", "--rate", "1", "--bound=500ms"];
+  const { status, stdout } = evenerSimulate(...args, "--policy", "round_robin", "--json");
+  assert.equal(status, 0);
+  const { policies, bound } = JSON.parse(stdout) as Answer & {
+    bound: { from: string; tries: number; way: Record<string, number> };
+  };
+  assert.deepEqual(
+    policies.map(({ policy }) => policy),
+    ["least_request", "round_robin", "offline"],
+  );
+  assert.ok(bound.tries > 0);
+  const [base, own, offline] = policies.map(({ goodput }) => goodput as number);
+  assert.ok(offline! > base! && offline! >= own!, `${offline} beside ${base} and ${own}`);
+  assert.ok(Math.abs(bound.way["round_robin"]! - (own! - base!) / (offline! - base!)) < 1e-3);
+});
+
 test("wrong usage is told as such", () => {
   const { status, stdout, stderr } = evenerSimulate("--workload", "agents", "--rate", "0");
   assert.deepEqual([status, stdout], [2, ""]);
@@ -106,6 +123,15 @@ test("it names the option, what was found and what to write", async () => {
     [{ ...some, fault: ["0: burn"] }, /--fault: fault "0: burn": "burn" is no fault/],
     [{ ...some, fault: ["9: crash at 5s"] }, /engines 0 to 7; one more is "8: joins at 60s"/],
     [{ ...some, trace: TRACE }, /leave one out/],
+    [
+      { ...some, bound: "scenario.yaml" },
+      /--bound: expected a time, found "scenario.yaml"; write --bound=60s/,
+    ],
+    [{ ...some, bound: "1s" }, /knows all arrivals before: not for agents/],
+    [
+      { ...some, workload: "bursts", bound: "1s", fault: ["0: crash at 5s"] },
+      /--bound: the search has no faults/,
+    ],
   ];
   for (const [options, expected] of cases) {
     await assert.rejects(simulate(undefined, options), (error: EvenerError) => {
