@@ -59,6 +59,11 @@ export class Desk implements LeaseBook, GuestDesk {
     this.configureDesk(options, null);
   }
 
+  /** Bytes of a prompt's JSON for a token; undefined where the policy does not look at prompts. */
+  get bytesPerToken(): number | undefined {
+    return this.chooser.policy.bytesPerToken;
+  }
+
   /** Who waits for room, in this thread. */
   get queue(): WaitQueue {
     return this.waiting.queue;

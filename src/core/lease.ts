@@ -128,7 +128,8 @@ export class Lease {
   }
 
   /** What the answer told of a prompt, before it is settled; NaN is unknown. */
-  told(cachedTokens: number, outputTokens: number): void {
+  told(promptTokens: number, cachedTokens: number, outputTokens: number): void {
+    this.forecast.toldPromptTokens = promptTokens;
     this.forecast.cachedTokens = cachedTokens;
     this.forecast.outputTokens = outputTokens;
   }

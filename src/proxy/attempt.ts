@@ -6,6 +6,7 @@ import type { ResponseHead } from "../http1/head.ts";
 import type { ServerConnection } from "../http1/server.ts";
 import type { Transport } from "../http1/transport.ts";
 import type { Admission } from "./admit.ts";
+import type { ModelCall } from "./describe/model-call.ts";
 import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { Relay } from "./relay.ts";
@@ -65,6 +66,8 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   #hasContinued = false;
   /** Why it failed, as far as events say it; "" where it did not. */
   #cause: FailureCause = "";
+  /** What the answer tells of its cost goes there; null where nobody wants to know. */
+  call: ModelCall | null = null;
   /** Something of the request may have reached a backend, now or in an attempt before. */
   wasSent = false;
 
@@ -88,6 +91,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   reset(): void {
     this.wasSent = false;
     this.#wasRepeated = false;
+    this.call = null;
   }
 
   /** Content of the body, sent on where that is possible; false when its sender should pause. */
@@ -157,7 +161,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   onResponseHead(head: ResponseHead): void {
     this.#isAnswered = true;
-    this.lease.started();
+    if (this.call === null || !this.call.answered(head)) this.lease.started();
     this.#owner.onAnswer(head);
   }
 
@@ -182,11 +186,13 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   onResponsePayload(bytes: Buffer, start: number, end: number): void {
     this.#relay.payload(bytes, start, end);
+    this.call?.take(bytes, start, end);
   }
 
   onResponseReadEnd(): void {
     // A head that drips in gets no more time than one that comes at once.
     if (!this.#isAnswered) return;
+    this.call?.readEnd(this.lease, this.#context.clock.nowMs());
     if (this.#relay.flush()) return this.#expectBytes();
     // The client is slower than the backend: read no further, and blame nobody for the silence.
     this.#upstream!.transport!.pause();
@@ -199,6 +205,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#upstream = null;
     if (isReusable) this.#upstreams!.giveBack(connection);
     else connection.destroy();
+    this.call?.complete(this.lease);
     this.#owner.onComplete(trailers);
   }
 

@@ -9,10 +9,11 @@ import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { RequestHandler } from "../http1/request-handler.ts";
 import type { ServerConnection } from "../http1/server.ts";
-import { type Admission, admit, KEY_BYTES_MAX, keptBytesMax, readBodyKey, waivesBody } from "./admit.ts";
+import { type Admission, admit, waivesBody } from "./admit.ts";
 import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
 import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
+import { Collector } from "./collector.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Peer } from "./peer.ts";
 import type { EndReason } from "./pool-stats.ts";
@@ -36,6 +37,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #record: RequestRecord;
   readonly #work: Work = new Work();
   readonly #body: RequestBody = new RequestBody();
+  readonly #collector: Collector = new Collector();
   readonly #interims: Interims;
   readonly #relay: Relay;
   readonly #attempt: Attempt;
@@ -79,7 +81,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     }
     this.#admission = admission;
     this.#connection.isOffer = admission.upgrade !== null;
-    this.#body.start(head.framing, keptBytesMax(admission));
+    this.#body.start(head.framing, this.#collector.begin(admission, head));
+    this.#attempt.call = this.#collector.call;
     admission.traffic.budget?.request(nowMs);
   }
 
@@ -87,6 +90,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (this.#phase !== "collect" && this.#phase !== "run") return;
     const most = this.#admission!.route.bodyBytesMax;
     if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
+    if (this.#phase === "collect") this.#collector.call?.push(bytes, start, end);
     if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
   }
 
@@ -98,9 +102,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
 
   onReadEnd(): void {
     if (this.#phase !== "collect") return;
-    // The key of the choice may be in the body: wait for it, as long as there is room to keep it.
-    const mustWait = this.#admission!.bodyKey !== null && this.#body.bytes < KEY_BYTES_MAX;
-    if (mustWait) this.#interims.askForBody(this.#admission!);
+    if (this.#collector.awaits(this.#body.bytes)) this.#interims.askForBody(this.#admission!);
     else this.#start();
   }
 
@@ -220,7 +222,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
 
   #start(): void {
     this.#phase = "run";
-    if (this.#admission!.bodyKey !== null) readBodyKey(this.#admission!, this.#work, this.#body.chunks);
+    this.#collector.describe(this.#work, this.#body.chunks);
     this.#pick();
   }
 
@@ -230,10 +232,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     else this.decided(decision);
   }
 
-  /**
-   * Gives the failed attempt up and repeats it elsewhere, if that is allowed; the client has seen nothing of
-   * it.
-   */
+  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed: the client saw nothing of it. */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
     const decision = this.#interims.hasPassed
       ? "no"
@@ -285,6 +284,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#phase = "ended";
     this.#log(reason);
     this.#body.release();
+    this.#collector.end();
     this.#admission?.mirror?.originalEnded();
     this.#admission = null;
     this.#phase = "idle";

@@ -1,0 +1,93 @@
+// Hot path: for requests to models only; what it keeps of a body is hashes and numbers.
+import type { Lease } from "../../core/lease.ts";
+import { Prompt } from "../../core/prompt.ts";
+import type { Work } from "../../core/work.ts";
+import { FIELD } from "../../http1/fields.ts";
+import type { RequestHead, ResponseHead } from "../../http1/head.ts";
+import { answerForm, AnswerScan } from "./answer-scan.ts";
+import type { LlmApi } from "./llm-api.ts";
+import { modelOfPath } from "./recognise.ts";
+import type { RequestFacts } from "./request-facts.ts";
+import type { RequestScan } from "./request-scan.ts";
+import { borrowScan, returnScan } from "./scan-room.ts";
+
+/**
+ * A request to a model and its answer: what the body says of its cost, and what the answer tells of it. One
+ * for a client connection, used for one call after the other: `begin`, `push` and `describe`, then for each
+ * attempt `answered` and what follows, and `end`.
+ */
+export class ModelCall {
+  readonly answer: AnswerScan = new AnswerScan();
+  readonly #prompt: Prompt = new Prompt();
+  #scan: RequestScan | null = null;
+
+  /** What the body says; null between two calls. Valid until {@link end}. */
+  get facts(): RequestFacts | null {
+    return this.#scan?.facts ?? null;
+  }
+
+  begin(api: LlmApi, head: RequestHead): void {
+    this.end();
+    this.#scan = borrowScan();
+    this.#scan.begin(api, modelOfPath(head.path));
+    this.#prompt.reset();
+    // What is not generated has no length.
+    if (api.task !== "generate") this.#prompt.outputTokensMax = 1;
+  }
+
+  /** Content of the request's body. */
+  push(bytes: Buffer, start: number, end: number): void {
+    this.#scan?.push(bytes.subarray(start, end));
+  }
+
+  /** The body has come, or as much of it as is waited for: puts the prompt into the work. */
+  describe(work: Work, bytesPerToken: number): void {
+    const facts = this.#scan!.finish(bytesPerToken);
+    const prompt = this.#prompt;
+    prompt.tokens = Math.max(1, Math.round(facts.promptTokens));
+    if (facts.outputTokensMax > 0 && prompt.outputTokensMax === 0) {
+      prompt.outputTokensMax = facts.outputTokensMax * facts.choices;
+    }
+    prompt.isStream = facts.isStreamed;
+    prompt.blocks = facts.blocks;
+    prompt.blockCount = facts.blockCount;
+    prompt.blockTokens = facts.blockTokens;
+    work.prompt = prompt;
+  }
+
+  /** The head of an answer has come; true when its first token is still to come. */
+  answered(head: ResponseHead): boolean {
+    const type = head.value(FIELD.contentType);
+    const form = answerForm(head.status, type, head.value(FIELD.contentEncoding));
+    this.answer.begin(form);
+    return form === "sse" || form === "ndjson";
+  }
+
+  /** Content of the answer. */
+  take(bytes: Buffer, start: number, end: number): void {
+    this.answer.take(bytes, start, end);
+  }
+
+  /** The end of a read: the lease is told of the first token. */
+  readEnd(lease: Lease, nowMs: number): void {
+    this.answer.readEnd(nowMs);
+    if (lease.firstByteMs < 0 && !Number.isNaN(this.answer.firstContentMs)) lease.started();
+  }
+
+  /** The answer is complete: what it has told of its cost goes to the lease. */
+  complete(lease: Lease): void {
+    const { answer } = this;
+    answer.finish();
+    const { promptTokens, cachedTokens, completionTokens } = answer.usage;
+    const outputTokens = Number.isNaN(completionTokens) ? answer.contentEvents : completionTokens;
+    lease.told(promptTokens, cachedTokens, outputTokens > 0 ? outputTokens : Number.NaN);
+  }
+
+  /** The request is over. */
+  end(): void {
+    this.answer.abandon();
+    if (this.#scan === null) return;
+    returnScan(this.#scan);
+    this.#scan = null;
+  }
+}
