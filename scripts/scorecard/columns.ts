@@ -135,7 +135,8 @@ export interface Selection {
 export const WHOLE: Selection = {
   columns: COLUMNS,
   engines: ENGINE_MODELS.map(({ name }) => name),
-  policies: ROUTERS.map(({ name }) => name),
+  // `auto` is `inference` for prompts: once is enough.
+  policies: ROUTERS.map(({ name }) => name).filter((name) => name !== "auto"),
   seeds: 10,
 };
 

@@ -70,9 +70,9 @@ ${held} of ${verdicts.length} cells. A cell says goodput and mean TTFT: "first",
 ${lines.join("\n")}`;
 }
 
-function verdictWords({ goodputRank, ttftRank, goodputGap, ttftGap, ...rest }: Verdict): string {
-  const goodput = goodputRank < 2 ? "first" : `${(goodputGap.mean * 100).toFixed(1)} points`;
-  const ttft = ttftRank < 2 ? "first" : `+${(ttftGap.mean * 100).toFixed(0)} %`;
+function verdictWords({ isGoodputFirst, isTtftFirst, goodputGap, ttftGap, ...rest }: Verdict): string {
+  const goodput = isGoodputFirst ? "first" : `${(goodputGap.mean * 100).toFixed(1)} points`;
+  const ttft = isTtftFirst ? "first" : `+${(ttftGap.mean * 100).toFixed(0)} %`;
   return `${bold(goodput, !rest.isGoodputHeld)}; ${bold(ttft, !rest.isTtftHeld)}`;
 }
 

@@ -24,8 +24,9 @@ export interface Cell {
 /** How a policy did in a cell, beside whoever was best. */
 export interface Verdict {
   readonly cell: Cell;
-  readonly goodputRank: number;
-  readonly ttftRank: number;
+  /** Nobody is better, as far as the tables show. */
+  readonly isGoodputFirst: boolean;
+  readonly isTtftFirst: boolean;
   readonly bestGoodput: CellRow;
   readonly bestTtft: CellRow;
   /** Goodput less that of the best: of the means, and seed by seed. */
@@ -69,8 +70,7 @@ export function of(scores: readonly Score[], figure: keyof Score): Estimate {
 /** Judges one policy in one cell by the means over the seeds. */
 export function judge(cell: Cell, policy: string): Verdict {
   const { rows } = cell;
-  const place = rows.findIndex((row) => row.policy === policy);
-  const own = rows[place]!;
+  const own = rows.find((row) => row.policy === policy)!;
   const bestGoodput = rows.reduce((a, b) => (b.goodput.mean > a.goodput.mean ? b : a));
   const answering = rows.filter((row) => row === own || unansweredShare(row) <= UNANSWERED_SHARE_MAX);
   const bestTtft = answering.reduce((a, b) => (b.ttftMeanS.mean < a.ttftMeanS.mean ? b : a));
@@ -82,8 +82,8 @@ export function judge(cell: Cell, policy: string): Verdict {
   };
   return {
     cell,
-    goodputRank: goodputRanks(cell)[place]!,
-    ttftRank: ttftRanks(cell)[place]!,
+    isGoodputFirst: inPoints(own) === inPoints(bestGoodput),
+    isTtftFirst: inDigits(own) === inDigits(bestTtft),
     bestGoodput,
     bestTtft,
     goodputGap,
@@ -95,18 +95,12 @@ export function judge(cell: Cell, policy: string): Verdict {
 
 /** Ranks of all rows of a cell; what is equal to a tenth of a point shares its place. */
 export function goodputRanks({ rows }: Cell): number[] {
-  return ranks(
-    rows.map(({ goodput }) => Math.round(goodput.mean * 1000)),
-    false,
-  );
+  return ranks(rows.map(inPoints), false);
 }
 
 /** Ranks of all rows of a cell; what is equal to three digits shares its place. */
 export function ttftRanks({ rows }: Cell): number[] {
-  return ranks(
-    rows.map(({ ttftMeanS }) => Number(ttftMeanS.mean.toPrecision(3))),
-    true,
-  );
+  return ranks(rows.map(inDigits), true);
 }
 
 /** Sums of ranks over all cells, the best first. */
@@ -134,6 +128,14 @@ export interface RankSum {
 /** Both bars. */
 export function isHeld({ isGoodputHeld, isTtftHeld }: Verdict): boolean {
   return isGoodputHeld && isTtftHeld;
+}
+
+function inPoints({ goodput }: CellRow): number {
+  return Math.round(goodput.mean * 1000);
+}
+
+function inDigits({ ttftMeanS }: CellRow): number {
+  return Number(ttftMeanS.mean.toPrecision(3));
 }
 
 function unansweredShare({ scores }: CellRow): number {

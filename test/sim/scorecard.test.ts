@@ -86,7 +86,7 @@ test("within 2 points of goodput and 5 % of mean TTFT is held, further is not", 
   const slow = judge(cell({ inference: [{ ttftMeanS: 1.06 }], lpwl: [{}] }), "inference");
   assert.deepEqual([slow.isGoodputHeld, slow.isTtftHeld, slow.bestTtft.policy], [true, false, "lpwl"]);
   const bad = judge(cell({ inference: [{ goodput: 0.97 }], lpwl: [{}] }), "inference");
-  assert.deepEqual([bad.isGoodputHeld, bad.isTtftHeld, bad.goodputRank], [false, true, 2]);
+  assert.deepEqual([bad.isGoodputHeld, bad.isTtftHeld, bad.isGoodputFirst], [false, true, false]);
 });
 
 test("who leaves requests unanswered is no measure of first tokens", () => {
