@@ -74,6 +74,8 @@ export class Lease {
   firstByteMs = -1;
   /** See {@link established}. */
   isEstablished = false;
+  /** What it holds is booked: see `PromptHolds`. */
+  isHolding = false;
   why: PickReason = "policy";
   #book: LeaseBook | null = null;
 
@@ -100,6 +102,7 @@ export class Lease {
     this.bookedAtMs = nowMs;
     this.firstByteMs = -1;
     this.isEstablished = false;
+    this.isHolding = false;
     this.why = why;
   }
 

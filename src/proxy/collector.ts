@@ -43,6 +43,13 @@ export class Collector {
     this.call?.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN);
   }
 
+  /** The head of a model's stream may wait for its first token: another backend could take over till then. */
+  get mayHold(): boolean {
+    if (this.call === null || !this.call.isStream) return false;
+    const { traffic, isReplaySafe } = this.#admission!;
+    return traffic.retry !== null && isReplaySafe;
+  }
+
   /** The request is over. */
   end(): void {
     this.call?.end();

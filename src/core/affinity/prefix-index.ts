@@ -168,16 +168,25 @@ export class PrefixIndex {
   #note({ blocks, blockCount }: Prompt, slot: number, salt: number): void {
     const time = this.#clock.tick(slot, blockCount);
     const poolTime = this.#clock.now(this.memory.slotsMax);
+    // Blocks of a prompt were mostly used together last time, too: they leave together.
+    let leaving = 0;
+    let leavingTime = 0;
     for (let i = 0; i < blockCount; i++) {
       const hash = blocks[i * 2]! ^ salt;
       const print = printOf(blocks[i * 2 + 1]!, salt);
       let at = this.#find(hash, print);
       if (at < 0) at = this.#oldestOf(hash, poolTime);
-      else this.#clock.leave(slot, this.#times[at]!);
+      else if (this.#times[at] === leavingTime) leaving++;
+      else {
+        if (leaving > 0) this.#clock.leave(slot, leavingTime, leaving);
+        leavingTime = this.#times[at]!;
+        leaving = 1;
+      }
       this.#prints[at] = print;
       this.#times[at] = time;
       this.#poolTimes[at] = poolTime;
     }
+    if (leaving > 0) this.#clock.leave(slot, leavingTime, leaving);
     this.#clock.setHorizon(slot, this.capacity[slot]!);
   }
 

@@ -72,10 +72,10 @@ export class UseClock {
     return time;
   }
 
-  /** A block that was used last at that time is used again, or forgotten. */
-  leave(slot: number, time: number): void {
+  /** So many blocks that were used last at that time are used again, or forgotten. */
+  leave(slot: number, time: number, blocks: number): void {
     const bucket = Math.max(time >> (BITS_MAX - this.#finer[slot]!), this.#oldest(slot));
-    Atomics.sub(this.#buckets, placeOf(slot, bucket), 1);
+    Atomics.sub(this.#buckets, placeOf(slot, bucket), blocks);
   }
 
   /** How many blocks were used after that time, to half a bucket. */

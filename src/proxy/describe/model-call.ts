@@ -5,6 +5,8 @@ import type { Work } from "../../core/work.ts";
 import { FIELD } from "../../http1/fields.ts";
 import type { RequestHead, ResponseHead } from "../../http1/head.ts";
 import { answerForm, AnswerScan } from "./answer-scan.ts";
+import { type ErrorDialect, type FinalError, finalErrorEvent } from "./final-error-event.ts";
+import { FirstEvent, type FirstVerdict } from "./first-event.ts";
 import type { LlmApi } from "./llm-api.ts";
 import { modelOfPath } from "./recognise.ts";
 import type { RequestFacts } from "./request-facts.ts";
@@ -19,6 +21,8 @@ import { borrowScan, returnScan } from "./scan-room.ts";
 export class ModelCall {
   readonly answer: AnswerScan = new AnswerScan();
   readonly #prompt: Prompt = new Prompt();
+  readonly #first: FirstEvent = new FirstEvent();
+  #api: LlmApi | null = null;
   #scan: RequestScan | null = null;
 
   /** What the body says; null between two calls. Valid until {@link end}. */
@@ -28,6 +32,9 @@ export class ModelCall {
 
   begin(api: LlmApi, head: RequestHead): void {
     this.end();
+    // What the last answer told is not this one's.
+    this.answer.begin("none");
+    this.#api = api;
     this.#scan = borrowScan();
     this.#scan.begin(api, modelOfPath(head.path));
     this.#prompt.reset();
@@ -74,6 +81,43 @@ export class ModelCall {
     if (lease.firstByteMs < 0 && !Number.isNaN(this.answer.firstContentMs)) lease.started();
   }
 
+  /** The answer comes event by event. */
+  get isStream(): boolean {
+    return this.answer.form === "sse" || this.answer.form === "ndjson";
+  }
+
+  /** The head of the answer is held until its first token. */
+  hold(): void {
+    const { form } = this.answer;
+    if (form === "sse" || form === "ndjson") this.#first.begin(form);
+  }
+
+  /** More of the answer, while its head is held. */
+  verdict(bytes: Buffer, start: number, end: number): FirstVerdict {
+    return this.#first.take(bytes, start, end);
+  }
+
+  /** The answer has ended while its head was held. */
+  endVerdict(): FirstVerdict {
+    return this.#first.end();
+  }
+
+  /** What is held, but for the head; until {@link letGo}. */
+  get held(): Buffer {
+    return this.#first.held;
+  }
+
+  letGo(): void {
+    this.#first.release();
+  }
+
+  /** A last event for a stream whose backend has died: behind it follows the unclean end. "" for others. */
+  lastEvent(error: FinalError): string {
+    const { cut, form } = this.answer;
+    if (cut === null || (form !== "sse" && form !== "ndjson")) return "";
+    return finalErrorEvent(dialectOf(this.#api!), form, cut, error);
+  }
+
   /** The answer is complete: what it has told of its cost goes to the lease. */
   complete(lease: Lease): void {
     const { answer } = this;
@@ -86,8 +130,15 @@ export class ModelCall {
   /** The request is over. */
   end(): void {
     this.answer.abandon();
+    this.#first.release();
     if (this.#scan === null) return;
     returnScan(this.#scan);
     this.#scan = null;
   }
+}
+
+/** Whose errors a client of that API understands. */
+function dialectOf({ family, name }: LlmApi): ErrorDialect {
+  if (name === "responses") return "responses";
+  return family === "anthropic" || family === "ollama" || family === "tgi" ? family : "openai";
 }

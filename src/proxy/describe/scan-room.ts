@@ -8,6 +8,7 @@ const BLOCKS_KEPT_MAX = 1024;
 /** A thread reads many bodies at once, but most connections read none. */
 const waiting: RequestScan[] = [];
 
+/** One that nobody uses; to be given back by {@link returnScan}. */
 export function borrowScan(): RequestScan {
   return waiting.pop() ?? new RequestScan();
 }
