@@ -80,26 +80,29 @@ function losing(verdicts: readonly Verdict[]): string {
   const lines = verdicts.filter((verdict) => !isHeld(verdict)).map(losingLine);
   if (lines.length === 0) return "## Losing cells\nNone.";
   return `## Losing cells
-With the 95 % confidence interval of the difference to the best, seed by seed.
+What is further from the best than asked for, with the 95 % confidence interval of the difference, seed by seed.
 
+| cell | goodput | mean TTFT |
+| --- | --- | --- |
 ${lines.join("\n")}`;
 }
 
 function losingLine(verdict: Verdict): string {
   const { cell, bestGoodput, bestTtft, goodputGap, ttftGap, isGoodputHeld, isTtftHeld } = verdict;
   const own = cell.rows.find(({ policy }) => policy === OURS)!;
-  const parts: string[] = [];
+  let goodput = "";
   if (!isGoodputHeld) {
     const gap = `${(goodputGap.mean * 100).toFixed(1)}${margin(goodputGap.margin * 100, 1)} points`;
     const values = `${own.goodput.mean.toFixed(3)} against ${bestGoodput.goodput.mean.toFixed(3)}`;
-    parts.push(`goodput ${values} of \`${bestGoodput.policy}\` (${gap})`);
+    goodput = `${values} of \`${bestGoodput.policy}\`: ${gap}`;
   }
+  let ttft = "";
   if (!isTtftHeld) {
     const gap = `+${(ttftGap.mean * 100).toFixed(0)}${margin(ttftGap.margin * 100, 0)} %`;
     const values = `${seconds(own.ttftMeanS.mean)} against ${seconds(bestTtft.ttftMeanS.mean)}`;
-    parts.push(`mean TTFT ${values} of \`${bestTtft.policy}\` (${gap})`);
+    ttft = `${values} of \`${bestTtft.policy}\`: ${gap}`;
   }
-  return `- **${cell.column.name}, ${cell.engine}**: ${parts.join("; ")}`;
+  return `| **${cell.column.name}, ${cell.engine}** | ${goodput} | ${ttft} |`;
 }
 
 function sums(rows: readonly RankSum[], cells: number): string {

@@ -21,8 +21,8 @@ export function readBoundSeconds(written: string | true): number {
   if (written === true) return BOUND_SECONDS;
   const seconds = secondsOf(written);
   if (seconds !== null && seconds > 0) return seconds;
-  const message = `--bound: expected a time, found "${written}"; write --bound=60s, or --bound as the last word`;
-  throw new EvenerError("EVENER_USAGE", message);
+  const advice = "write --bound=60s, or --bound as the last word";
+  throw new EvenerError("EVENER_USAGE", `--bound: expected a time, found "${written}"; ${advice}`);
 }
 
 /** What is searched: a plan of one seed, its traffic and its rate. */
@@ -74,6 +74,8 @@ export function simulateBound(task: BoundTask, isJson: boolean): void {
     capacityPerS: task.capacityPerS,
     tasks: named.map((policy) => ({ policy, seed: plan.seed })),
     scores: [...runs.map((one) => one.score), offline],
+    timelines: [],
+    recording: null,
   };
   const ways = waysOf(names, simulation.scores);
   if (isJson) {
@@ -123,8 +125,8 @@ function words(
     const share = way === null ? "there is none" : `${(way * 100).toFixed(0)} %`;
     return `${name}: ${share} of the way from ${BASE} to ${OFFLINE}, by goodput\n`;
   });
-  const search = `${OFFLINE} knows the future: ${tries} tries in ${seconds} s, from ${from}'s assignment on\n`;
-  return `${search}${lines.join("")}`;
+  const search = `${tries} tries in ${seconds} s, from ${from}'s assignment on`;
+  return `${OFFLINE} knows the future: ${search}\n${lines.join("")}`;
 }
 
 function refused(why: string): EvenerError {
