@@ -80,7 +80,8 @@ function losing(verdicts: readonly Verdict[]): string {
   const lines = verdicts.filter((verdict) => !isHeld(verdict)).map(losingLine);
   if (lines.length === 0) return "## Losing cells\nNone.";
   return `## Losing cells
-What is further from the best than asked for, with the 95 % confidence interval of the difference, seed by seed.
+What is further from the best than asked for, with the 95 % confidence interval of the difference, seed by
+seed.
 
 | cell | goodput | mean TTFT |
 | --- | --- | --- |
