@@ -1,3 +1,4 @@
+import type { Desk } from "../core/desk.ts";
 import { TRIED_MAX, type Work } from "../core/work.ts";
 import type { Admission } from "./admit.ts";
 import type { Attempt } from "./attempt.ts";
@@ -5,7 +6,7 @@ import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { RetryRules } from "./pool-traffic.ts";
-import { backoffMs, decideRetry, type RetryDecision, type RetryFailure } from "./retry.ts";
+import { backoffMs, decideRetry, MASS_DEATH_MS, type RetryDecision, type RetryFailure } from "./retry.ts";
 
 /**
  * The retries of one request after the other: what failed, what is left, who could take it, and the pause
@@ -17,7 +18,7 @@ export class Retrier {
   readonly #body: RequestBody;
   readonly #attempt: Attempt;
   readonly #record: RequestRecord;
-  #wasRedelivered = false;
+  #redeliveries = 0;
   #pause: NodeJS.Timeout | null = null;
 
   constructor(context: ProxyContext, work: Work, body: RequestBody, attempt: Attempt, record: RequestRecord) {
@@ -30,7 +31,7 @@ export class Retrier {
 
   /** A new request. */
   reset(): void {
-    this.#wasRedelivered = false;
+    this.#redeliveries = 0;
   }
 
   /**
@@ -46,14 +47,24 @@ export class Retrier {
     if (failure === "status" ? !pool.canPick(this.#work) : !pool.canQueue(this.#work)) return "no";
     const { attempts } = this.#record;
     const { isKept: isBodyKept } = this.#body;
-    const wasRedelivered = this.#wasRedelivered;
-    const it = { failure, status, attempts, wasSent, isReplaySafe, isBodyKept, wasRedelivered };
-    const decision = decideRetry(traffic, lease, it, this.#context.clock.nowMs());
+    const nowMs = this.#context.clock.nowMs();
+    const redeliveries = this.#redeliveries;
+    const isMassDeath = redeliveries > 0 && this.#areOthersDying(pool, nowMs);
+    const request = { wasSent, isReplaySafe, isBodyKept };
+    const it = { failure, status, attempts, ...request, redeliveries, isMassDeath };
+    const decision = decideRetry(traffic, lease, it, nowMs);
     if (decision === "redelivery") {
-      if (failure === "backend_reset") this.#wasRedelivered = true;
+      if (failure === "backend_reset") this.#redeliveries++;
       traffic.stats.redeliveries++;
     } else if (decision === "budget") traffic.stats.retries++;
     return decision;
+  }
+
+  /** Endpoints have died lately that have not had the request. */
+  #areOthersDying({ roster }: Desk, nowMs: number): boolean {
+    return roster.list.some(
+      ({ slot, diedAtMs }) => nowMs - diedAtMs < MASS_DEATH_MS && !this.#work.hasTried(slot),
+    );
   }
 
   /** Calls `again` after the back-off of the next attempt, unless it is called off before. */

@@ -19,8 +19,10 @@ export interface RetryCase {
   readonly isReplaySafe: boolean;
   /** All of the body that the client has sent so far is still here. */
   readonly isBodyKept: boolean;
-  /** An endpoint that had it died, and it was redelivered outside the budget. */
-  readonly wasRedelivered: boolean;
+  /** How many endpoints died that had it, and it was redelivered outside the budget. */
+  readonly redeliveries: number;
+  /** Endpoints die at this time that have never had it: it is not what kills them. */
+  readonly isMassDeath: boolean;
 }
 
 export type RetryDecision = "no" | "budget" | "redelivery";
@@ -28,15 +30,16 @@ export type RetryDecision = "no" | "budget" | "redelivery";
 /**
  * Whether a failed attempt is repeated elsewhere. Only what is savable is: nothing was sent yet, or the
  * request may be replayed and is all here. What was in flight on an endpoint when it died is redelivered
- * outside the budget: a death is no retry storm. Once, where it had arrived: it may be what kills endpoints.
- * As often as needed where nobody listened, as when a rack dies.
+ * outside the budget: a death is no retry storm. Once, where it had arrived: it may be what kills endpoints;
+ * some times more where others die, too. As often as needed where nobody listened, as when a rack dies.
  */
 export function decideRetry(traffic: PoolTraffic, lease: Lease, it: RetryCase, nowMs: number): RetryDecision {
   const rules = traffic.retry;
   if (rules === null || !isCondition(rules, it)) return "no";
   if (it.wasSent && !it.isReplaySafe) return "no";
   if (!it.isBodyKept) return "no";
-  const mayBePoison = it.failure === "backend_reset" && it.wasRedelivered;
+  const most = it.isMassDeath ? REDELIVERIES_IN_MASS_DEATH : 1;
+  const mayBePoison = it.failure === "backend_reset" && it.redeliveries >= most;
   if (!mayBePoison && diedWith(lease, it, nowMs)) return "redelivery";
   // A connection that was refused has cost no backend anything: it does not count as a try.
   if (it.attempts >= rules.attempts && it.failure !== "connect_failed") return "no";
@@ -68,6 +71,9 @@ function diedWith(lease: Lease, it: RetryCase, nowMs: number): boolean {
 }
 
 const DEATH_MS = 10_000;
+/** So lately others must have died for it to be a mass death. */
+export const MASS_DEATH_MS = 3_000;
+const REDELIVERIES_IN_MASS_DEATH = 3;
 
 /** Back-off before the next attempt: doubles, with full jitter (AWS Architecture Blog, 2015). */
 export function backoffMs(rules: RetryRules, attempts: number, random: Random): number {

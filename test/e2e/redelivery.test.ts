@@ -27,6 +27,28 @@ describe("a backend dies", () => {
     await evener.idle();
   });
 
+  it("and again, when that one dies in the same minute as others that never had it", async (t) => {
+    const pool = { retry: NO_BUDGET, policy: "round_robin" };
+    const { backends, request } = await setUp(t, { count: 5, pool });
+    const held: BackendRequest[] = [];
+    for (const backend of backends) backend.handler = (asked): void => void held.push(asked);
+    const victim = request("/victim");
+    const other = request("/other");
+    await until(() => held.length === 2, "two requests in flight");
+    const [one, two] = held;
+    await two!.backend.kill();
+    await until(() => held.length === 3, "the other one elsewhere");
+    one!.reset();
+    await until(() => held.length === 4, "the first one elsewhere");
+    const again = held[3]!;
+    assert.equal(again.target, "/victim");
+    for (const backend of backends) backend.handler = (asked): void => asked.respond(200, "saved");
+    again.reset();
+    assert.deepEqual([(await victim).status, (await victim).body], [200, "saved"]);
+    held[2]!.respond(200, "saved, too");
+    assert.equal((await other).body, "saved, too");
+  });
+
   it("but a request that kills one after the other is redelivered once", async (t) => {
     const { backends, request } = await setUp(t, { count: 4, pool: { retry: NO_BUDGET } });
     for (const backend of backends) backend.handler = (asked): void => asked.reset();

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { PrefixIndex } from "../../src/core/affinity/prefix-index.ts";
 import { Forecast } from "../../src/core/forecast.ts";
 import { combine } from "../../src/core/kit/hash.ts";
+import { Random } from "../../src/core/kit/random.ts";
 import { Prompt } from "../../src/core/prompt.ts";
 
 const SLOTS = 4;
@@ -57,15 +58,11 @@ test("the capacity is learned from what was not cached, whatever it really is", 
     fc.property(real, fc.integer(), (capacityBlocks, seed) => {
       const index = new PrefixIndex(PrefixIndex.memory(1, ROOMY_BYTES, false));
       const cache = new Lru(capacityBlocks);
-      let state = seed | 0;
-      const dice = (below: number): number => {
-        state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-        return (state >>> 8) % below;
-      };
+      const random = new Random(seed);
       let wrong = 0;
       let asked = 0;
       for (let i = 0; i < 4_000; i++) {
-        const labels = [dice(Math.ceil(capacityBlocks / 4)), 0, 0, 0, 0, 0, 0, 0];
+        const labels = [random.below(Math.ceil(capacityBlocks / 4)), 0, 0, 0, 0, 0, 0, 0];
         const work = prompt(labels);
         index.expect(work, 0, 1, forecast);
         const matched = forecast.matchedBlocks;

@@ -14,6 +14,8 @@ export class UseClock {
   readonly horizons: Int32Array;
   /** By slot: a bucket counts 2^({@link BITS_MAX} - this) uses. */
   readonly #finer: Int32Array;
+  /** By slot: what was used up to that time is in no bucket. */
+  readonly #begins: Int32Array;
   /** By slot, {@link BUCKETS} each. */
   readonly #buckets: Int32Array;
 
@@ -22,11 +24,12 @@ export class UseClock {
     this.#clocks = new Int32Array(buffer, offset, slots);
     this.horizons = new Int32Array(buffer, offset + slots * 4, slots);
     this.#finer = new Int32Array(buffer, offset + slots * 8, slots);
-    this.#buckets = new Int32Array(buffer, offset + slots * 12, slots * BUCKETS);
+    this.#begins = new Int32Array(buffer, offset + slots * 12, slots);
+    this.#buckets = new Int32Array(buffer, offset + slots * 16, slots * BUCKETS);
   }
 
   static bytes(slots: number): number {
-    return slots * (12 + BUCKETS * 4);
+    return slots * (16 + BUCKETS * 4);
   }
 
   now(slot: number): number {
@@ -37,6 +40,7 @@ export class UseClock {
     this.#clocks[slot] = 0;
     this.horizons[slot] = 0;
     this.#finer[slot] = 0;
+    this.#begins[slot] = 0;
     this.#buckets.fill(0, slot * BUCKETS, (slot + 1) * BUCKETS);
   }
 
@@ -50,6 +54,7 @@ export class UseClock {
     const finer = Math.floor(Math.log2(Math.max(1, capacity / BUCKETS_PER_CAPACITY)));
     this.#finer[slot] = BITS_MAX - Math.min(bits - 1, finer);
     this.#buckets.fill(0, slot * BUCKETS, (slot + 1) * BUCKETS);
+    this.#begins[slot] = this.#clocks[slot]!;
     this.horizons[slot] = this.#clocks[slot]! + 1;
   }
 
@@ -74,6 +79,7 @@ export class UseClock {
 
   /** So many blocks that were used last at that time are used again, or forgotten. */
   leave(slot: number, time: number, blocks: number): void {
+    if (time <= this.#begins[slot]!) return;
     const bucket = Math.max(time >> (BITS_MAX - this.#finer[slot]!), this.#oldest(slot));
     Atomics.sub(this.#buckets, placeOf(slot, bucket), blocks);
   }

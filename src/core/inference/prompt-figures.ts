@@ -41,10 +41,12 @@ export const FIGURE = {
   stepMs: 4,
   /** Bytes of a prompt's JSON for a token. */
   bytesPerToken: 5,
+  /** Milliseconds for a unit on an endpoint of which nothing is known: as its peers. */
+  unitMs: 6,
 } as const;
 
-/** In the order of {@link FIGURE}. */
-const PRIORS: readonly number[] = [0, 250, 1_000, 1, 25, 4];
+/** In the order of {@link FIGURE}; the last is an 8B model on an A100. */
+const PRIORS: readonly number[] = [0, 250, 1_000, 1, 25, 4, 0.07];
 
 /** What was placed. */
 export const COUNT = {

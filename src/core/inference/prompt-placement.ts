@@ -8,7 +8,7 @@ import type { Work } from "../work.ts";
 import { PromptBook } from "./prompt-book.ts";
 import { FIGURE, PromptFigures } from "./prompt-figures.ts";
 import { Reuse } from "./reuse.ts";
-import { FIRST_BYTE_UNITS, TokenSpeed, UNIT_MS_PRIOR } from "./token-speed.ts";
+import { FIRST_BYTE_UNITS, TokenSpeed } from "./token-speed.ts";
 
 /**
  * Places prompts where they cost all users least, in milliseconds, and whatever is no prompt as another
@@ -204,7 +204,7 @@ export class PromptPlacement implements Policy {
 
   #unitMs(slot: number): number {
     const known = this.#theBook.unitMs[slot]!;
-    return known > 0 ? known : UNIT_MS_PRIOR;
+    return known > 0 ? known : this.#figures.values[FIGURE.unitMs]!;
   }
 
   #outputTokens({ outputTokensMax }: Prompt): number {

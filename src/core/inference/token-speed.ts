@@ -42,6 +42,8 @@ export class TokenSpeed {
     this.#sumMs[slot] = this.#sumMs[slot]! * keep + clippedMs;
     this.#sumUnits[slot] = this.#sumUnits[slot]! * keep + load;
     this.#fadedAtMs[slot] = nowMs;
+    // The first who is known stands for all until they are: nobody may look cheap for being unknown, or dear.
+    if (this.#medianMs === 0) this.#setMedian(this.#sumMs[slot] / this.#sumUnits[slot]);
     this.#publish(slot);
   }
 
@@ -54,8 +56,13 @@ export class TokenSpeed {
     }
     if (known.length === 0) return;
     known.sort((a, b) => a - b);
-    this.#medianMs = known[(known.length - 1) >> 1]!;
+    this.#setMedian(known[(known.length - 1) >> 1]!);
     for (const slot of slots) this.#publish(slot);
+  }
+
+  #setMedian(ms: number): void {
+    this.#medianMs = ms;
+    this.#figures.values[FIGURE.unitMs] = ms;
   }
 
   #publish(slot: number): void {
@@ -65,8 +72,6 @@ export class TokenSpeed {
   }
 }
 
-/** Before anything is known, of anybody: an 8B model on an A100. Only what it costs beside others matters. */
-export const UNIT_MS_PRIOR = 0.07;
 /** What a first byte takes beside its prompt: a step of the engine. */
 export const FIRST_BYTE_UNITS = 150;
 const FADE_MS = 60_000;

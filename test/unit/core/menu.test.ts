@@ -26,7 +26,7 @@ test("every policy of the menu has its own name, one line about it, and defaults
 });
 
 test("a policy, an option or a value that does not exist is refused, naming those that do", () => {
-  assert.throws(() => createPolicy("round_robbin", KIT), /choose one of auto, least_request/);
+  assert.throws(() => createPolicy("round_robbin", KIT), /choose one of auto, inference, least_request/);
   assert.throws(() => createPolicy("hash", KIT, { keys: "path" }), /policy hash has no option "keys"/);
   assert.throws(() => createPolicy("hash", KIT, { balance_factor: 0.5 }), /must be a number from 1 to 100/);
   assert.throws(() => createPolicy("hash", KIT, { balance_factor: "2" }), RangeError);
