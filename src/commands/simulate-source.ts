@@ -5,6 +5,7 @@ import { EvenerError } from "../errors.ts";
 import { engineModel } from "../sim/engine-models.ts";
 import type { EngineModel } from "../sim/engine-models.ts";
 import { WORKLOADS } from "../sim/workloads/index.ts";
+import { recordedWorkload } from "../sim/workloads/recorded.ts";
 import { parseRecording, type Recording } from "../sim/workloads/recording.ts";
 import { traceWorkload } from "../sim/workloads/trace.ts";
 import { parseTrace } from "../sim/workloads/trace-text.ts";
@@ -28,7 +29,7 @@ export function trafficOf({ trace, workload, record, requests }: SimulationPlan)
     const text = readTrace(file);
     if (trace !== "") return { source: traceWorkload(file, parseTrace(text, requestsMax)), recording: null };
     const recording = parseRecording(text, requestsMax);
-    return { source: traceWorkload(file, recording.trace), recording };
+    return { source: recordedWorkload(file, recording), recording };
   } catch (cause) {
     const message = `${file}: ${(cause as Error).message}; docs/simulator.md has the formats`;
     throw new EvenerError("EVENER_TRACE_UNREADABLE", message, { cause });

@@ -1,5 +1,6 @@
 import { capacityPerS, listOf } from "../sim/capacity.ts";
 import { recordedScore } from "../sim/recorded-score.ts";
+import { recordedPerS } from "../sim/workloads/recorded.ts";
 import { ProgressBar } from "./progress-bar.ts";
 import { simulateBound } from "./simulate-bound.ts";
 import { simulationPage } from "./simulate-html.ts";
@@ -40,8 +41,7 @@ function withRate(
   if (recording === null || said.has("rate")) {
     return { plan, capacity, requestsPerS: capacity * plan.rate };
   }
-  const lastS = sample.at(-1)!.atS;
-  const rate = Number((sample.length / Math.max(1, lastS) / capacity).toPrecision(3));
+  const rate = Number((recordedPerS(sample) / capacity).toPrecision(3));
   return { plan: { ...plan, rate }, capacity, requestsPerS: 0 };
 }
 

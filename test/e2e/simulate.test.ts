@@ -116,7 +116,7 @@ test("an access log under other policies: its own figures first, rate and fleet 
       backend: `10.0.0.${i % 3}:8000`,
       status: i === 7 ? 503 : 200,
       reason: i === 7 ? "refused" : "ok",
-      first_byte_ms: 150.5,
+      first_token_ms: 150.5,
       total_ms: 1650.25,
       ...(i % 4 === 3 ? {} : { prompt_tokens: 1400, cached_tokens: 512, output_tokens: 60 }),
       prompt_blocks: blocks,

@@ -1,9 +1,11 @@
 import { momentS } from "./moment.ts";
-import type { Trace, TraceRow } from "./trace-text.ts";
+import type { TraceRow } from "./trace-text.ts";
 
 /** What one line of an access log says of a request that a model has answered. */
 export interface RecordedRequest extends TraceRow {
-  /** From the request to the first byte of the answer; NaN where that came with the end, or is not known. */
+  /** Tokens of each of its blocks; whole, 1 or more. */
+  readonly blockTokens: number;
+  /** From the request to the first token; NaN where it is not known: the answer came as a whole. */
   readonly ttftS: number;
   /** From the request to the end of the answer. */
   readonly totalS: number;
@@ -15,7 +17,6 @@ export interface RecordedRequest extends TraceRow {
 export interface Recording {
   /** In the order of arrival. */
   readonly requests: readonly RecordedRequest[];
-  readonly trace: Trace;
   /** Lines that are not empty. */
   readonly lines: number;
   /** Of these, how many could not be used, by reason. */
@@ -36,7 +37,7 @@ export type SkipReason =
   | "without_tokens";
 
 /**
- * Reads Evener's access log: of each line `time` (of its end), `total_ms`, `first_byte_ms`, `status`,
+ * Reads Evener's access log: of each line `time` (of its end), `total_ms`, `first_token_ms`, `status`,
  * `reason`, `backend`, `prompt_tokens`, `cached_tokens`, `output_tokens`, `prompt_blocks` and `block_tokens`.
  * Throws RangeError when no line could be used.
  */
@@ -45,17 +46,15 @@ export function parseRecording(text: string, requestsMax: number = Number.POSITI
   const requests: RecordedRequest[] = [];
   const backends = new Set<unknown>();
   let lines = 0;
-  let blockTokens = 0;
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue;
     lines++;
     const fields = fieldsOf(line);
-    const read = fields === null ? "unreadable" : readRequest(fields, blockTokens);
+    const read = fields === null ? "unreadable" : readRequest(fields);
     if (typeof read === "string") {
       skipped[read]++;
       continue;
     }
-    if (blockTokens === 0 && read.blocks.length > 0) blockTokens = blockTokensOf(fields!);
     requests.push(read);
     backends.add(fields!["backend"]);
   }
@@ -68,7 +67,6 @@ export function parseRecording(text: string, requestsMax: number = Number.POSITI
   const used = requests.slice(0, requestsMax).map((one) => ({ ...one, atS: one.atS - startS }));
   return {
     requests: used,
-    trace: { rows: used, blockTokens: blockTokens > 0 ? blockTokens : BLOCK_TOKENS_ANY },
     lines,
     skipped,
     withoutBlocks: used.filter(({ blocks }) => blocks.length === 0).length,
@@ -87,8 +85,7 @@ function fieldsOf(line: string): Fields | null {
   }
 }
 
-/** `blockTokens`: as in the lines before; 0 is not known yet. Blocks of another size mean nothing there. */
-function readRequest(fields: Fields, blockTokens: number): RecordedRequest | SkipReason {
+function readRequest(fields: Fields): RecordedRequest | SkipReason {
   const endS = typeof fields["time"] === "string" ? momentS(fields["time"]) : null;
   const totalS = secondsOf(fields["total_ms"]);
   if (endS === null || Number.isNaN(totalS)) return "unreadable";
@@ -97,24 +94,19 @@ function readRequest(fields: Fields, blockTokens: number): RecordedRequest | Ski
   const inputTokens = countOf(fields["prompt_tokens"]);
   const outputTokens = countOf(fields["output_tokens"]);
   if (inputTokens < 1 || outputTokens < 1) return "without_tokens";
-  const own = blockTokensOf(fields);
-  const isUsable = own > 0 && (blockTokens === 0 || blockTokens === own);
+  const blocks = blocksOf(fields["prompt_blocks"]);
+  const blockTokens = blockTokensOf(fields["block_tokens"], blocks.length, inputTokens);
   const cached = countOf(fields["cached_tokens"]);
   return {
     atS: endS - totalS,
     inputTokens,
     outputTokens,
-    blocks: isUsable ? blocksOf(fields["prompt_blocks"]).slice(0, Math.ceil(inputTokens / own)) : [],
+    blocks: blocks.slice(0, Math.ceil(inputTokens / blockTokens)),
+    blockTokens,
     cachedTokens: cached < 0 ? Number.NaN : cached,
-    ttftS: ttftOf(secondsOf(fields["first_byte_ms"]), totalS, outputTokens),
+    ttftS: secondsOf(fields["first_token_ms"]),
     totalS,
   };
-}
-
-/** An answer that was not streamed has its first byte at its end: nothing is known of the first token. */
-function ttftOf(firstS: number, totalS: number, outputTokens: number): number {
-  const isStream = totalS - firstS >= (outputTokens - 1) * TOKEN_SECONDS_MIN;
-  return isStream ? firstS : Number.NaN;
 }
 
 /** Hashes of the prompt up to the end of each block: base64 of 32-bit numbers, little-endian. */
@@ -133,9 +125,15 @@ function blocksOf(value: unknown): number[] {
   });
 }
 
-function blockTokensOf(fields: Fields): number {
-  const value = fields["block_tokens"];
-  return typeof value === "number" && value >= 1 && value <= TOKENS_MAX ? Math.round(value) : 0;
+/**
+ * What the log says is estimated from bytes. Blocks are full and cover the prompt but for less than one, so
+ * the engine's count over their number is nearer to the truth, unless the log has cut them off.
+ */
+function blockTokensOf(estimated: unknown, blocks: number, inputTokens: number): number {
+  const counted = inputTokens / (blocks + 0.5);
+  const isKnown = typeof estimated === "number" && estimated > 0 && estimated <= TOKENS_MAX;
+  const isCut = isKnown && counted > ESTIMATE_FACTOR_MAX * estimated;
+  return Math.max(1, Math.round(isCut ? estimated : counted));
 }
 
 /** A whole number of tokens; -1 where there is none. */
@@ -150,7 +148,5 @@ function secondsOf(value: unknown): number {
 }
 
 const TOKENS_MAX = 2 ** 24;
-/** Where no line has blocks, their size does not count. */
-const BLOCK_TOKENS_ANY = 64;
-/** No engine writes tokens faster. */
-const TOKEN_SECONDS_MIN = 1e-4;
+/** No text has so many more tokens a byte than was estimated. */
+const ESTIMATE_FACTOR_MAX = 2;
