@@ -17,6 +17,11 @@ export class Forecast implements PrefixMatch {
   prefillMs = 0;
   /** Context that it holds while it runs. */
   heldTokens = 0;
+  /** Tokens of the prompt that were expected in the cache. */
+  expectedTokens = 0;
+  /** Slot of the next best endpoint, and how many times the cost it would have been there; -1 is none. */
+  nextSlot = -1;
+  nextCost = 0;
   blockCount = 0;
   matchedBlocks = 0;
   matchedDepth = 0;
@@ -36,6 +41,9 @@ export class Forecast implements PrefixMatch {
     this.isStream = 1;
     this.prefillMs = 0;
     this.heldTokens = 0;
+    this.expectedTokens = 0;
+    this.nextSlot = -1;
+    this.nextCost = 0;
     this.blockCount = 0;
     this.matchedBlocks = 0;
     this.matchedDepth = 0;

@@ -5,6 +5,7 @@ import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { jsonText } from "./access-log.ts";
 import type { ProxyContext } from "./context.ts";
+import { reasonText } from "./describe/reason-text.ts";
 import { callText } from "./describe/call-text.ts";
 import type { ModelCall } from "./describe/model-call.ts";
 import { Opening } from "./opening.ts";
@@ -45,6 +46,8 @@ export class RequestRecord {
   /** More about the last failure, such as the system's error code. */
   detail = "";
   why = "";
+  /** The same, and more where it was a prompt. */
+  reason = "";
   /** Decision headers of the backend that was met last, kept for the next request. */
   usualBackend = "";
   usualLines = "";
@@ -104,10 +107,12 @@ export class RequestRecord {
   }
 
   /** It goes to the lease's backend. */
-  noteAttempt({ endpoint, why }: Lease): void {
+  noteAttempt(lease: Lease): void {
+    const { endpoint, why, forecast } = lease;
     this.attempts++;
     this.backend = endpoint!.id;
     this.why = this.attempts > 1 ? "retry" : why;
+    this.reason = forecast.promptTokens > 0 ? reasonText(lease, this.traffic!.pool.roster) : this.why;
   }
 
   /** An attempt has failed and another one follows. */

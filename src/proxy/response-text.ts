@@ -43,11 +43,11 @@ export function switchText(head: ResponseHead, admission: Admission, record: Req
 /** What was decided about the request, for whoever looks at its answer. */
 function decisionLines(record: RequestRecord): string {
   if (record.backend === "") return "";
-  const isUsual = record.attempts === 1 && record.queueMs < 0 && record.why === "policy";
+  const isUsual = record.attempts === 1 && record.queueMs < 0 && record.reason === "policy";
   if (isUsual) return usualLines(record);
   const queueMs = record.queueMs < 0 ? 0 : Math.round(record.queueMs);
   const decision = `x-evener-backend: ${record.backend}\r\nx-evener-attempts: ${record.attempts}\r\n`;
-  return `${decision}x-evener-queue-ms: ${queueMs}\r\nx-evener-reason: ${record.why}\r\n`;
+  return `${decision}x-evener-queue-ms: ${queueMs}\r\nx-evener-reason: ${record.reason}\r\n`;
 }
 
 /** Nearly always: the policy chose, at once. Made once for each backend that a client connection meets. */

@@ -86,7 +86,7 @@ export class CoreRouter implements Router {
     const lease = this.#leases.get(request.id)!;
     this.#leases.delete(request.id);
     this.#tried.delete(request.id);
-    learn(lease, facts);
+    learn(lease, request, facts);
     lease.settle("ok");
   }
 
@@ -141,8 +141,8 @@ function hashOf(value: number, salt: number): number {
 }
 
 /** What the end of an answer teaches, beside its times: its usage. */
-function learn(lease: Lease, { cachedTokens, outputTokens }: AnswerFacts): void {
-  lease.told(Number.NaN, cachedTokens, outputTokens);
+function learn(lease: Lease, { inputTokens }: SimRequest, { cachedTokens, outputTokens }: AnswerFacts): void {
+  lease.told(inputTokens, cachedTokens, outputTokens);
 }
 
 const ENGINES_MAX = 1024;

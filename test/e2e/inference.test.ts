@@ -33,6 +33,28 @@ describe("prompts", () => {
     });
   }
 
+  it("say why they went there", async (t) => {
+    const handler = answering({ prompt_tokens: 2_500, completion_tokens: 3 });
+    const { request } = await setUp(t, { count: 2, handler, pool: POOL });
+    const talk = ["word ".repeat(2_000)];
+    const reasons: string[] = [];
+    for (let turn = 0; turn < 2; turn++) {
+      const { headers } = await request("/v1/chat/completions", chat(talk));
+      reasons.push(String(headers["x-evener-reason"]));
+      talk.push("and", "more ".repeat(20));
+    }
+    assert.match(
+      reasons[0]!,
+      /^policy; 0 of 25\d\d tokens cached; first token in about [\d.]+ s; next best /,
+    );
+    assert.match(
+      reasons[1]!,
+      /^policy; 2\d\d\d of 25\d\d tokens cached; .*; next best .*, \d[\d.]* times the cost$/,
+    );
+    const plain = await request("/other");
+    assert.equal(plain.headers["x-evener-reason"], "policy");
+  });
+
   it("are spread by what waits: a short one does not stand behind a long one", async (t) => {
     const { evener, backends, connect } = await setUp(t, { count: 2, handler: () => {}, pool: POOL });
     const long = await connect();

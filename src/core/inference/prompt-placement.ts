@@ -29,8 +29,11 @@ export class PromptPlacement implements Policy {
   #speed: TokenSpeed | null = null;
   /** Prompts come here. */
   #isInUse = false;
-  /** Of the last pick: the most blocks that anybody has cached. */
+  /** Of the last pick: the most blocks that anybody has cached, and the two best. */
   #mostBlocks = 0;
+  #bestMs = 0;
+  #nextMs = 0;
+  #nextSlot = -1;
 
   constructor(kit: PolicyKit, otherwise: Policy) {
     this.#figures = new PromptFigures(kit.memory ?? PromptFigures.memory(kit.isShared ?? false));
@@ -66,20 +69,30 @@ export class PromptPlacement implements Policy {
     const { candidates, count, ledger } = view;
     ledger.refreshHeld(candidates, count);
     this.#mostBlocks = 0;
+    this.#nextSlot = -1;
     let best = -1;
     let bestMs = Number.POSITIVE_INFINITY;
+    let nextMs = Number.POSITIVE_INFINITY;
     let ties = 0;
     for (let i = 0; i < count; i++) {
       const slot = candidates[i]!;
       const blocks = prefixes.match(prompt, slot, ledger.generation[slot]!);
       if (blocks > this.#mostBlocks) this.#mostBlocks = blocks;
       const ms = this.#costMs(view, slot, prompt, this.#expectedBlocks(view, slot, prompt, blocks));
-      if (ms < bestMs) {
-        bestMs = ms;
-        best = slot;
-        ties = 1;
-      } else if (ms === bestMs && this.#random.below(++ties) === 0) best = slot;
+      const isBetter = ms < bestMs || (ms === bestMs && this.#random.below(++ties) === 0);
+      if (ms < bestMs) ties = 1;
+      // Whoever is not the best of the two is the next best, perhaps.
+      const otherMs = isBetter ? bestMs : ms;
+      if (otherMs < nextMs) {
+        nextMs = otherMs;
+        this.#nextSlot = isBetter ? best : slot;
+      }
+      if (!isBetter) continue;
+      bestMs = ms;
+      best = slot;
     }
+    this.#bestMs = bestMs;
+    this.#nextMs = nextMs;
     return best;
   }
 
@@ -97,6 +110,11 @@ export class PromptPlacement implements Policy {
     forecast.aheadUnits = view.ledger.pendingUnits[slot]! + units;
     forecast.savedUnits = prompt.prefillUnits(0) - units;
     forecast.isStream = prompt.isStream ? 1 : 0;
+    forecast.expectedTokens = prompt.cachedTokens(expected);
+    if (lease.why === "policy" && this.#nextSlot >= 0) {
+      forecast.nextSlot = this.#nextSlot;
+      forecast.nextCost = this.#nextMs / this.#bestMs;
+    }
     forecast.prefillMs = forecast.aheadUnits * this.#unitMs(slot);
     forecast.heldTokens = prompt.tokens + this.#outputTokens(prompt) / 2;
     lease.units = units;
