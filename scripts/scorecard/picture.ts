@@ -66,7 +66,7 @@ function strip(cell: Cell, x: number, y: number): string {
   });
   const middle = Number(at(ours.goodput.mean));
   const diamond = `M${middle} ${y - 7}l6 7l-6 7l-6 -7z`;
-  const words = `${OURS} ${ours.goodput.mean.toFixed(3)}, ${best.policy} ${best.goodput.mean.toFixed(3)}`;
+  const words = `${ours.goodput.mean.toFixed(3)}; ${best.policy} ${best.goodput.mean.toFixed(3)}`;
   return `<line class="axis" x1="${x}" x2="${x + STRIP_WIDTH}" y1="${y}" y2="${y}"/>
 ${marks.join("\n")}
 <path class="ours" d="${diamond}"><title>${OURS} ${ours.goodput.mean.toFixed(3)}</title></path>
