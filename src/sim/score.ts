@@ -53,9 +53,26 @@ export function score({ flights, fleet, endS }: RunResult): Score {
 
 /** The first token within 1 s + input / 8000 s, the others at a mean of 50 ms or less. */
 export function isGood(flight: Flight): boolean {
+  const { ttft, tpot } = goodnessShares(flight);
+  return ttft <= 1 && tpot <= 1;
+}
+
+/** Of the time that {@link isGood} allows, the share that was taken: up to 1 is good. */
+export function goodnessShares(flight: Flight): TimeShares {
   const { firstS, request } = flight;
-  if (firstS - request.atS > 1 + request.inputTokens / 8000) return false;
-  return request.outputTokens < 2 || tpotS(flight) <= 0.05;
+  const isLong = request.outputTokens > 1;
+  return timeShares(request.inputTokens, firstS - request.atS, isLong ? tpotS(flight) : 0);
+}
+
+/** The same for times that are known from elsewhere. */
+export function timeShares(inputTokens: number, ttftSeconds: number, tpotSeconds: number): TimeShares {
+  return { ttft: ttftSeconds / (1 + inputTokens / 8000), tpot: tpotSeconds / 0.05 };
+}
+
+/** Taken of the time that is allowed; 1 is all of it. */
+export interface TimeShares {
+  readonly ttft: number;
+  readonly tpot: number;
 }
 
 /** Jain, Chiu and Hawe 1984: (sum x)^2 / (n sum x^2). */
@@ -69,14 +86,15 @@ function tpotS({ firstS, endS, request }: Flight): number {
   return (endS - firstS) / (request.outputTokens - 1);
 }
 
-function mean(values: ArrayLike<number>): number {
+/** NaN where there is none. */
+export function mean(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i]!;
   return values.length === 0 ? Number.NaN : sum / values.length;
 }
 
-/** The nearest rank. */
-function quantile(sorted: Float64Array, share: number): number {
+/** The nearest rank; NaN where there is none. */
+export function quantile(sorted: Float64Array, share: number): number {
   if (sorted.length === 0) return Number.NaN;
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
 }
