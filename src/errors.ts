@@ -14,6 +14,8 @@ export const ERRORS = {
   EVENER_SHUTTING_DOWN: "the balancer is stopping",
   EVENER_CONNECT_FAILED: "no connection to the backend",
   EVENER_BACKEND_RESET: "the backend closed the connection before it answered",
+  EVENER_STREAM_BROKEN: "the backend died in the middle of a stream",
+  EVENER_STREAM_SILENT: "the backend fell silent in the middle of a stream",
   EVENER_BACKEND_PROTOCOL: "the backend's answer is not valid HTTP",
   EVENER_BAD_REQUEST: "the request is not valid HTTP",
   EVENER_BAD_UPGRADE: "the request can not switch protocols like this",

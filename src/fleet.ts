@@ -4,6 +4,8 @@ import { type EndpointMemory, recall, remember } from "./core/handover/memory.ts
 import type { Clock } from "./core/kit/clock.ts";
 import type { Random } from "./core/kit/random.ts";
 import type { LeaseFacts } from "./core/lease.ts";
+import type { PromptBook } from "./core/inference/prompt-book.ts";
+import { hashText } from "./core/kit/hash.ts";
 import type { Ledger } from "./core/ledger.ts";
 import type { Lessons } from "./core/lessons.ts";
 import { createPolicy } from "./core/policies/create.ts";
@@ -107,6 +109,7 @@ export class Fleet {
 /** What all pools share. */
 export interface FleetKit {
   readonly ledger: Ledger;
+  readonly prompts: PromptBook;
   readonly clock: Clock;
   readonly random: Random;
   readonly onEvent: PoolEventSink;
@@ -179,8 +182,9 @@ export class Group {
   }
 
   #policy(config: PoolConfig): Policy {
-    const { random, ledger } = this.#kit;
-    const kit = { random: random.split(2), slotsMax: ledger.slotsMax, isShared: ledger.isShared };
+    const { random, ledger, prompts } = this.#kit;
+    const { slotsMax, isShared } = ledger;
+    const kit = { random: random.split(2), slotsMax, isShared, prompts, pool: hashText(config.name) };
     return createPolicy(config.policy.name, kit, config.policy.options);
   }
 

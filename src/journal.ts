@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import { EventLog } from "./admin/event-log.ts";
 import type { PoolEvent, PoolEventKind } from "./core/events.ts";
 import type { Clock } from "./core/kit/clock.ts";
+import type { DataThreadsKit } from "./planes/data-threads.ts";
 import { connectionsThatFit, openFilesMax } from "./proxy/descriptors.ts";
 
 /** What operators are told of: events for the admin listener, and lines of the log. */
@@ -51,6 +52,15 @@ export class Journal {
     return this.#lost.promise;
   }
 
+  /** What planes tell of, as they call it. */
+  get ofPlanes(): PlaneNews {
+    return {
+      onThreadDeath: this.noteDeath.bind(this),
+      onPrefaceRefused: this.noteRefusedPreface.bind(this),
+      onDeaf: this.noteDeaf.bind(this),
+    };
+  }
+
   /** Fewer connections than configured are worth a line. */
   noteConnections(configured: number): void {
     const connections = connectionsThatFit(configured);
@@ -64,3 +74,5 @@ export class Journal {
     return { atMs: this.#clock.nowMs(), pool: "", endpoint: null, kind, reason, evidence };
   }
 }
+
+type PlaneNews = Pick<DataThreadsKit, "onThreadDeath" | "onPrefaceRefused" | "onDeaf">;

@@ -8,6 +8,7 @@ import { byAddress, namesOf } from "./config/by-address.ts";
 import type { Config } from "./config/config.ts";
 import { type ConfigDiff, diffConfigs, keepUntilRestart } from "./config/diff.ts";
 import { Random } from "./core/kit/random.ts";
+import { PromptBook } from "./core/inference/prompt-book.ts";
 import { Ledger } from "./core/ledger.ts";
 import { DnsSource } from "./discovery/dns.ts";
 import { Names } from "./discovery/names.ts";
@@ -64,24 +65,22 @@ export class Server {
     });
     const threads = countThreads(config.threads, (facts, text) => log.warn(facts, text));
     const ledger = new Ledger({ shared: threads > 0, threads: threads + 1 });
+    const books = { ledger, prompts: PromptBook.of(ledger) };
     this.#identity = new Identity(heritage.predecessor?.hello.secrets ?? null);
     const { pseudonym, tickets } = this.#identity;
     const shared = { clock: readClock, random, deadlines: this.#deadlines, pseudonym, tickets };
-    const onThreadDeath = journal.noteDeath.bind(journal);
-    const onPrefaceRefused = journal.noteRefusedPreface.bind(journal);
-    const told = { onThreadDeath, onPrefaceRefused, onDeaf: journal.noteDeaf.bind(journal) };
-    const dataKit = { count: threads, ledger, clock: readClock, pseudonym, tickets, ...told };
+    const told = journal.ofPlanes;
+    const dataKit = { count: threads, ...books, clock: readClock, pseudonym, tickets, ...told };
     this.dataThreads = threads === 0 ? null : new DataThreads(dataKit);
     this.fleet = new Fleet({
-      ledger,
+      ...books,
       clock: readClock,
       random,
       onEvent: (event) => journal.note(event),
       turnstileOf: (pool) => this.dataThreads?.boardOf(pool),
     });
     this.dataThreads?.listenTo((lease) => this.fleet.witnessOf(lease));
-    const localKit = { ...shared, threads: 1, onPrefaceRefused };
-    this.#plane = this.dataThreads ?? new LocalPlane(config, ledger, localKit);
+    this.#plane = this.dataThreads ?? new LocalPlane(config, ledger, { ...shared, ...told, threads: 1 });
     this.#succession = new Succession(heritage, {
       plane: this.#plane,
       clock: readClock,

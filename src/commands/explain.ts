@@ -2,6 +2,7 @@ import type { ConditionConfig } from "../config/config-route.ts";
 import type { Config } from "../config/config.ts";
 import { formatDuration, formatSize } from "../config/scalars.ts";
 import { Random } from "../core/kit/random.ts";
+import { PromptBook } from "../core/inference/prompt-book.ts";
 import { Ledger } from "../core/ledger.ts";
 import type { Pool } from "../core/pool.ts";
 import { Work } from "../core/work.ts";
@@ -77,7 +78,15 @@ function contextOf(config: Config, deadlines: Deadlines): ProxyContext {
   const random = new Random(1);
   const clock = { nowMs: (): number => 0 };
   const ledger = new Ledger();
-  const fleet = new Fleet({ ledger, clock, random, onEvent: () => {}, turnstileOf: () => undefined });
+  const prompts = PromptBook.of(ledger);
+  const fleet = new Fleet({
+    ledger,
+    prompts,
+    clock,
+    random,
+    onEvent: () => {},
+    turnstileOf: () => undefined,
+  });
   const tickets = new TicketKeys();
   const shared = { clock, random, deadlines, tickets };
   const kit = { ...shared, pseudonym: "evener", threads: 1, onPrefaceRefused: () => {} };

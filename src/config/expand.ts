@@ -37,7 +37,7 @@ export function expand(file: ConfigFile, directory: string, reading: Reading): O
     threads: file.threads,
     accessLog:
       file.access_log.kind === "file"
-        ? { kind: "file", path: path.resolve(directory, file.access_log.path) }
+        ? { ...file.access_log, path: path.resolve(directory, file.access_log.path) }
         : file.access_log,
     logLevel: file.log.level,
     pools,

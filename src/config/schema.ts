@@ -162,7 +162,9 @@ export interface ConfigFile {
 }
 
 /** `path` as written: relative paths start at the configuration file. */
-export type AccessLogWritten = { kind: "stdout" | "off" } | { kind: "file"; path: string };
+export type AccessLogWritten =
+  | { kind: "stdout" | "off" }
+  | { kind: "file"; path: string; hasHashes: boolean };
 
 function threads(): z.ZodType<ThreadsConfig> {
   const json = { anyOf: [{ enum: ["auto"] }, { type: "integer", minimum: 0, maximum: THREADS_MAX }] };
@@ -180,14 +182,26 @@ function accessLog(): z.ZodType<AccessLogWritten> {
   const word = scalar("stdout, off or file", { type: "string" }, (value): AccessLogWritten | Wrong => {
     if (value === "stdout" || value === "off") return { kind: value };
     // A mistyped word must not become a file of that name.
-    if (typeof value === "string" && /[./]/.test(value)) return { kind: "file", path: value };
+    if (typeof value === "string" && /[./]/.test(value))
+      return { kind: "file", path: value, hasHashes: false };
     const hint = typeof value === "string" ? didYouMean(value, ["stdout", "off"]) : undefined;
     return wrong(value, "stdout, off or a file", "./access.log for a file of this directory", hint);
   });
   const file = text("text", { what: "a file's path", example: "/var/log/evener/access.log" });
-  const map = z.strictObject({ file: file.describe("path of the file; lines are appended") });
-  return z.union([
-    word,
-    map.transform((written): AccessLogWritten => ({ kind: "file", path: written.file })),
-  ]);
+  const map = z.strictObject({
+    file: file.describe("path of the file; lines are appended"),
+    prompt_hashes: z
+      .boolean()
+      .prefault(false)
+      .describe(
+        "lines of prompts carry hashes of their beginnings, for `evener simulate --record`: some hundred " +
+          "bytes each, and no text",
+      ),
+  });
+  const read = ({ file: path, prompt_hashes: hasHashes }: z.infer<typeof map>): AccessLogWritten => ({
+    kind: "file",
+    path,
+    hasHashes,
+  });
+  return z.union([word, map.transform(read)]);
 }

@@ -11,6 +11,7 @@ import type { Clock } from "./kit/clock.ts";
 import { Lease, type LeaseBook, type Outcome, type OutcomeDetail, type PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Policy } from "./policies/policy.ts";
+import { PromptHolds } from "./prompt-holds.ts";
 import type { Roster } from "./roster.ts";
 import { OpenTurnstile, type Turnstile } from "./sharing/turnstile.ts";
 import type { Work } from "./work.ts";
@@ -32,6 +33,7 @@ export class Desk implements LeaseBook, GuestDesk {
   readonly #turnstile: Turnstile;
   readonly #thread: number;
   readonly #retryAfter: RetryAfter;
+  readonly #holds: PromptHolds;
   #options: DeskOptions;
   /** Who decides in this desk's stead; null: nobody does. */
   #guest: GuestLine | null = null;
@@ -48,6 +50,7 @@ export class Desk implements LeaseBook, GuestDesk {
     this.#thread = thread;
     this.#turnstile = turnstile ?? new OpenTurnstile();
     this.#retryAfter = new RetryAfter(threads);
+    this.#holds = new PromptHolds(ledger);
     this.chooser = new Chooser(ledger, roster, policy);
     this.waiting = new WaitingRoom(this.#turnstile, {
       choose: (work, nowMs) => this.#choose(work, nowMs),
@@ -57,6 +60,11 @@ export class Desk implements LeaseBook, GuestDesk {
       refuse: (reason, nowMs) => this.refusal(reason, nowMs),
     });
     this.configureDesk(options, null);
+  }
+
+  /** Bytes of a prompt's JSON for a token; undefined where the policy does not look at prompts. */
+  get bytesPerToken(): number | undefined {
+    return this.chooser.policy.bytesPerToken;
   }
 
   /** Who waits for room, in this thread. */
@@ -141,6 +149,7 @@ export class Desk implements LeaseBook, GuestDesk {
   tend(nowMs: number = this.clock.nowMs()): void {
     this.#tendAtMs = nowMs + TEND_MS;
     this.#guest?.tend(this, nowMs);
+    this.#holds.tend(nowMs);
     this.waiting.refuse("queue_timeout", nowMs, nowMs);
     this.waiting.serve(nowMs);
   }
@@ -159,7 +168,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const nowMs = this.clock.nowMs();
     lease.firstByteMs = nowMs - lease.bookedAtMs;
     this.witness.started(lease, nowMs);
-    if (lease.forecast.promptTokens > 0) this.#beginHolding(lease);
+    this.#holds.started(lease);
     this.#guest?.started(lease);
   }
 
@@ -181,7 +190,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const nowMs = this.clock.nowMs();
     this.#retryAfter.ended(nowMs);
     if (outcome === "ok" && lease.firstByteMs < 0) this.leaseStarted(lease);
-    if (lease.forecast.promptTokens > 0 && lease.firstByteMs >= 0) this.#endHolding(lease);
+    this.#holds.ended(lease);
     this.#giveBack(lease);
     this.witness.settled(lease, outcome, detail, nowMs);
     this.#guest?.settled(this.name, lease, outcome, detail);
@@ -228,16 +237,6 @@ export class Desk implements LeaseBook, GuestDesk {
     return WAIT_SATURATED;
   }
 
-  /** The prompt has been computed: nothing of it is pending, but its context is held from now on. */
-  #beginHolding(lease: Lease): void {
-    this.ledger.begin(lease.slot, lease.generation, lease.units, lease.forecast.heldTokens);
-    lease.units = 0;
-  }
-
-  #endHolding({ slot, generation, forecast }: Lease): void {
-    this.ledger.release(slot, generation, forecast.heldTokens);
-  }
-
   /** Nobody may choose between the end of a booking and its being known: he would overtake who waits. */
   #giveBack({ slot, generation, units }: Lease): void {
     const turnstile = this.#turnstile;
@@ -278,6 +277,7 @@ export class Desk implements LeaseBook, GuestDesk {
     // Before the booking: a lease that is open already throws, and nothing may stay booked then.
     lease.open(this, endpoint, work.units, nowMs, this.chooser.why);
     this.chooser.placed(work, lease);
+    this.#holds.opened(lease);
     this.ledger.book(slot, lease.units);
     this.#retryAfter.began(nowMs);
     return lease;

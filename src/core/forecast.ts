@@ -9,6 +9,12 @@ export class Forecast implements PrefixMatch {
   promptTokens = 0;
   /** Units to be computed until its first byte: those that waited there before, and its own. */
   aheadUnits = 0;
+  /** Units that need not be computed, as they were thought to be cached. */
+  savedUnits = 0;
+  /** 1: its first token is seen when it comes. */
+  isStream = 1;
+  /** When nothing of it should be left to compute, in milliseconds after the pick. */
+  prefillMs = 0;
   /** Context that it holds while it runs. */
   heldTokens = 0;
   blockCount = 0;
@@ -19,12 +25,16 @@ export class Forecast implements PrefixMatch {
   /** 1: what matched is still waiting there itself, or being computed. */
   isSibling = 0;
   /** As the answer told; NaN is unknown. */
+  toldPromptTokens: number = Number.NaN;
   cachedTokens: number = Number.NaN;
   outputTokens: number = Number.NaN;
 
   reset(): void {
     this.promptTokens = 0;
     this.aheadUnits = 0;
+    this.savedUnits = 0;
+    this.isStream = 1;
+    this.prefillMs = 0;
     this.heldTokens = 0;
     this.blockCount = 0;
     this.matchedBlocks = 0;
@@ -32,6 +42,7 @@ export class Forecast implements PrefixMatch {
     this.staleBlocks = 0;
     this.staleDepth = 0;
     this.isSibling = 0;
+    this.toldPromptTokens = Number.NaN;
     this.cachedTokens = Number.NaN;
     this.outputTokens = Number.NaN;
   }

@@ -74,6 +74,8 @@ export class Lease {
   firstByteMs = -1;
   /** See {@link established}. */
   isEstablished = false;
+  /** What it holds is booked: see `PromptHolds`. */
+  isHolding = false;
   why: PickReason = "policy";
   #book: LeaseBook | null = null;
 
@@ -100,6 +102,7 @@ export class Lease {
     this.bookedAtMs = nowMs;
     this.firstByteMs = -1;
     this.isEstablished = false;
+    this.isHolding = false;
     this.why = why;
   }
 
@@ -128,7 +131,8 @@ export class Lease {
   }
 
   /** What the answer told of a prompt, before it is settled; NaN is unknown. */
-  told(cachedTokens: number, outputTokens: number): void {
+  told(promptTokens: number, cachedTokens: number, outputTokens: number): void {
+    this.forecast.toldPromptTokens = promptTokens;
     this.forecast.cachedTokens = cachedTokens;
     this.forecast.outputTokens = outputTokens;
   }

@@ -93,7 +93,6 @@ export class Pool extends Desk {
     this.#options = options;
     this.configureDesk(options, policy);
     this.#lessons.policy = this.chooser.policy;
-    this.#caretaker.cutsShares = this.chooser.policy.knowsSpeed !== true;
     this.#caretaker.configure(options);
     this.#lessons.judges = options.outlier !== null;
   }
@@ -107,6 +106,7 @@ export class Pool extends Desk {
   override tend(nowMs: number = this.clock.nowMs()): void {
     this.ledger.refresh(this.members.slots);
     this.#noteScarcity();
+    this.#caretaker.cutsShares = this.chooser.policy.knowsSpeed !== true;
     this.#caretaker.tend(nowMs);
     this.chooser.policy.tended?.(this.members.slots, nowMs);
     this.#turnstile?.changed();

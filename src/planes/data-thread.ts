@@ -9,7 +9,9 @@ import { Outlier } from "../core/health/outlier.ts";
 import { OUTLIER_OFF } from "../core/caretaker.ts";
 import { GuestLine } from "../core/handover/guest-line.ts";
 import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
+import { PromptBook } from "../core/inference/prompt-book.ts";
 import type { Clock } from "../core/kit/clock.ts";
+import { hashText } from "../core/kit/hash.ts";
 import { Random } from "../core/kit/random.ts";
 import { Ledger } from "../core/ledger.ts";
 import { createPolicy } from "../core/policies/create.ts";
@@ -41,6 +43,7 @@ class DataThread {
   readonly #clock: Clock;
   readonly #random: Random = new Random(randomBytes(4).readUInt32LE(0));
   readonly #ledger: Ledger;
+  readonly #prompts: PromptBook;
   readonly #bells: Doorbells;
   readonly #reports: ReportWriter;
   readonly #deadlines: Deadlines = new Deadlines();
@@ -55,6 +58,7 @@ class DataThread {
     const aheadMs = beganAtMs() - setup.clockBeganAtMs;
     this.#clock = { nowMs: () => readClock.nowMs() + aheadMs };
     this.#ledger = Ledger.open(setup.ledger, setup.thread);
+    this.#prompts = new PromptBook(setup.prompts);
     this.#bells = new Doorbells(setup.bells);
     this.#reports = new ReportWriter(setup.reports, this.#ledger, setup.thread, () =>
       say({ kind: "urgent" }),
@@ -136,7 +140,7 @@ class DataThread {
       const turnstile = new WaitBoard(board, thread, this.#bells);
       const kept = { ledger: this.#ledger, clock: this.#clock, witness: this.#reports };
       const shared = { ...kept, turnstile, thread, threads };
-      desk = new ThreadDesk(config, shared, this.#random, policyMemory);
+      desk = new ThreadDesk(config, shared, { random: this.#random, prompts: this.#prompts }, policyMemory);
       this.#desks.set(config.name, desk);
     }
     desk.configure(config, policyMemory);
@@ -173,14 +177,14 @@ class DataThread {
 class ThreadDesk {
   readonly desk: Desk;
   readonly #ledger: Ledger;
-  readonly #random: Random;
+  readonly #kit: DeskKit;
   #config: PoolConfig;
   #known: Map<number, Endpoint> = new Map();
 
-  constructor(config: PoolConfig, shared: SharedParts, random: Random, memory: PolicyMemory | undefined) {
+  constructor(config: PoolConfig, shared: SharedParts, kit: DeskKit, memory: PolicyMemory | undefined) {
     this.#config = config;
     this.#ledger = shared.ledger;
-    this.#random = random;
+    this.#kit = kit;
     const options = deskOptions(config);
     const policy = this.#policy(config, memory);
     this.desk = new Desk({ ...shared, name: config.name, roster: new Roster(), policy, options });
@@ -214,12 +218,18 @@ class ThreadDesk {
     this.desk.dismiss("no_endpoint");
   }
 
-  #policy({ policy }: PoolConfig, memory: PolicyMemory | undefined): Policy {
+  #policy({ name, policy }: PoolConfig, memory: PolicyMemory | undefined): Policy {
+    const { random, prompts } = this.#kit;
     const { slotsMax } = this.#ledger;
-    const random = this.#random.split(2);
-    const kit = memory === undefined ? { random, slotsMax } : { random, slotsMax, memory };
-    return createPolicy(policy.name, kit, policy.options);
+    const kit = { random: random.split(2), slotsMax, prompts, pool: hashText(name) };
+    return createPolicy(policy.name, memory === undefined ? kit : { ...kit, memory }, policy.options);
   }
+}
+
+/** What policies are made of, beside their memory. */
+interface DeskKit {
+  readonly random: Random;
+  readonly prompts: PromptBook;
 }
 
 type SharedParts = Omit<ConstructorParameters<typeof Desk>[0], "name" | "roster" | "policy" | "options">;

@@ -1,6 +1,7 @@
 import type { ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { LeaseFacts } from "../core/lease.ts";
+import type { PromptBook } from "../core/inference/prompt-book.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Witness } from "../core/desk-setup.ts";
 import type { Pool } from "../core/pool.ts";
@@ -184,8 +185,9 @@ export class DataThreads implements Plane {
   }
 
   #start(number: number): ThreadHandle {
-    const { count, ledger, pseudonym, tickets } = this.#kit;
-    const shared = { ledger: ledger.storage, bells: this.#bellsMemory, pseudonym, tickets: tickets.seed() };
+    const { count, ledger, prompts, pseudonym, tickets } = this.#kit;
+    const books = { ledger: ledger.storage, prompts: prompts.memory };
+    const shared = { ...books, bells: this.#bellsMemory, pseudonym, tickets: tickets.seed() };
     const sessions = this.sessions.dump();
     return new ThreadHandle(
       { number, threads: count, sharesPorts: SHARES_PORTS, sessions, ...shared },
@@ -269,6 +271,7 @@ export interface DataThreadsKit {
   /** How many, 1 to 63. */
   readonly count: number;
   readonly ledger: Ledger;
+  readonly prompts: PromptBook;
   readonly clock: Clock;
   readonly pseudonym: string;
   readonly tickets: TicketKeys;

@@ -1,6 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { EndpointSpec } from "../core/endpoint.ts";
 import type { GuestMessage, HostMessage } from "../core/handover/messages.ts";
+import type { PromptBookMemory } from "../core/inference/prompt-book.ts";
 import type { LedgerStorage } from "../core/ledger-storage.ts";
 import type { PolicyMemory } from "../core/policies/policy.ts";
 import type { WaitBoardMemory } from "../core/sharing/wait-board.ts";
@@ -18,6 +19,7 @@ export interface ThreadSetup {
   /** Listeners are opened with `reusePort`. */
   readonly sharesPorts: boolean;
   readonly ledger: LedgerStorage;
+  readonly prompts: PromptBookMemory;
   readonly bells: SharedArrayBuffer;
   readonly reports: SharedArrayBuffer;
   /** The system's monotonic time at which the main thread's clock began, milliseconds. */

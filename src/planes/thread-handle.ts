@@ -40,6 +40,7 @@ export class ThreadHandle {
       threads: kit.threads,
       sharesPorts: kit.sharesPorts,
       ledger: kit.ledger,
+      prompts: kit.prompts,
       bells: kit.bells,
       reports: this.reports.memory,
       clockBeganAtMs: Number(process.hrtime.bigint()) / 1e6 - performance.now(),
@@ -173,7 +174,7 @@ export interface ThreadOwner {
 /** What all threads share. */
 export interface ThreadKit extends Pick<
   ThreadSetup,
-  "threads" | "sharesPorts" | "ledger" | "bells" | "pseudonym" | "tickets" | "sessions"
+  "threads" | "sharesPorts" | "ledger" | "prompts" | "bells" | "pseudonym" | "tickets" | "sessions"
 > {
   readonly number: number;
 }

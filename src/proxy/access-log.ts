@@ -4,7 +4,7 @@ import { closeSync, openSync, write } from "node:fs";
 /** Where access log lines go. */
 export type AccessLogTarget =
   | { readonly kind: "stdout" | "off" }
-  | { readonly kind: "file"; readonly path: string };
+  | { readonly kind: "file"; readonly path: string; readonly hasHashes?: boolean };
 
 /** Writes whole lines somewhere; `done` when the bytes may be reused. */
 export type LogWriter = (bytes: Uint8Array, done: (isWritten: boolean) => void) => void;
@@ -15,6 +15,8 @@ export type LogWriter = (bytes: Uint8Array, done: (isWritten: boolean) => void) 
  */
 export class AccessLog {
   readonly isOn: boolean;
+  /** Lines of prompts carry the hashes of their beginnings. */
+  readonly hasHashes: boolean;
   readonly #path: string | null;
   #descriptor: number;
   /** Descriptors of before, which a write may still be going to. */
@@ -34,6 +36,7 @@ export class AccessLog {
   constructor(target: AccessLogTarget, writeStdout: LogWriter | null = null) {
     this.#writeStdout = target.kind === "stdout" ? writeStdout : null;
     this.isOn = target.kind !== "off";
+    this.hasHashes = target.kind === "file" && target.hasHashes === true;
     this.#path = target.kind === "file" ? target.path : null;
     this.#descriptor = this.#path === null ? STDOUT : openSync(this.#path, "a", FILE_MODE);
     this.#filling = Buffer.allocUnsafeSlow(this.isOn ? PENDING_BYTES_MAX : 0);

@@ -6,10 +6,12 @@ import type { RequestHead } from "../http1/head.ts";
 import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, OPTIONS_ANSWER } from "./answers.ts";
 import type { ProxyContext } from "./context.ts";
+import type { LlmApi } from "./describe/llm-api.ts";
+import { describableApi } from "./describe/recognise.ts";
 import { requestLines } from "./forwarding.ts";
-import { bodyKeyOf, keyOf, type KeySource } from "./keys.ts";
+import { keyOf, type KeySource } from "./keys.ts";
 import { findLearned } from "./learned-session.ts";
-import { drawMirror, MIRROR_BODY_BYTES_MAX, type MirroredRequest } from "./mirror.ts";
+import { drawMirror, type MirroredRequest } from "./mirror.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import type { RequestRecord } from "./record.ts";
@@ -41,6 +43,8 @@ export interface Admission {
   readonly upgrade: string | null;
   /** The choice goes by a field of the body. */
   readonly bodyKey: { readonly field: string; readonly isSession: boolean } | null;
+  /** The body is read for what the request will cost; null where the choice does not go by that. */
+  readonly api: LlmApi | null;
   /** A copy that goes elsewhere when the body is complete. */
   readonly mirror: MirroredRequest | null;
 }
@@ -130,6 +134,7 @@ function admitTo(
     learnedHash,
     upgrade,
     bodyKey: head.framing === "none" ? null : bodyKey(traffic.hashKey, traffic.sessionKey),
+    api: upgrade === null && head.framing !== "none" ? apiOf(traffic, head.method, path) : null,
     // A tunnel is no request that could be copied.
     mirror: mirror === null || upgrade !== null ? null : drawMirror(context, mirror, head, record),
   };
@@ -141,23 +146,6 @@ function admitTo(
  */
 export function waivesBody(answer: OwnAnswer, head: RequestHead): boolean {
   return answer.kind === "fixed" && answer !== OPTIONS_ANSWER && !head.expectsContinue;
-}
-
-/** Bytes of a request's body that are kept: to be sent again, to be copied, or to find a key in them. */
-export function keptBytesMax({ traffic, mirror, bodyKey: key }: Admission): number {
-  const most = traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);
-  return key === null ? most : Math.max(most, KEY_BYTES_MAX);
-}
-
-/** A body is searched for the key of the choice up to this size; a larger one is placed without. */
-export const KEY_BYTES_MAX: number = 1024 * 1024;
-
-/** Puts the key that the body carries into the work. */
-export function readBodyKey(admission: Admission, work: Work, chunks: readonly Buffer[]): void {
-  const { field, isSession } = admission.bodyKey!;
-  const key = bodyKeyOf(field, chunks);
-  if (isSession) work.sessionKey = key;
-  else work.key = key;
 }
 
 function forwardedHead(
@@ -222,6 +210,11 @@ function cookieSlot(traffic: PoolTraffic, head: RequestHead): number {
 /** The id of the backend in that slot, if a session may stay there: it is well, full or not. */
 function homeOf({ pool }: PoolTraffic, slot: number): string | null {
   return slot >= 0 && pool.ledger.state[slot] === STATE.available ? pool.roster.at(slot).id : null;
+}
+
+/** Whose body is read: where the policy looks at prompts. */
+function apiOf({ pool }: PoolTraffic, method: string, path: string): LlmApi | null {
+  return pool.bytesPerToken === undefined ? null : describableApi(method, path);
 }
 
 function bodyKey(hash: KeySource | null, session: KeySource | null): Admission["bodyKey"] {

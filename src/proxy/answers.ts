@@ -102,6 +102,13 @@ type AnswerName =
 /** To an OPTIONS that may go no further (RFC 9110 section 7.6.2). */
 export const OPTIONS_ANSWER: FixedAnswer = { kind: "fixed", status: 204, lines: ALLOW_LINE, body: "" };
 
+/** What the client of a stream is told last, when its backend has died or fallen silent. */
+export function lastWords(isTimeout: boolean): { readonly code: ErrorCode; readonly message: string } {
+  return isTimeout
+    ? { code: "EVENER_STREAM_SILENT", message: "the backend fell silent for longer than timeouts.idle" }
+    : { code: "EVENER_STREAM_BROKEN", message: "the backend died before the answer was complete" };
+}
+
 /** The answer to a request that could not be understood. */
 export function parseAnswer(error: ParseError): ErrorAnswer {
   const code = error.status === 408 ? "EVENER_HEADER_TIMEOUT" : "EVENER_BAD_REQUEST";

@@ -6,39 +6,15 @@ import type { ResponseHead } from "../http1/head.ts";
 import type { ServerConnection } from "../http1/server.ts";
 import type { Transport } from "../http1/transport.ts";
 import type { Admission } from "./admit.ts";
+import type { AttemptOwner } from "./attempt-owner.ts";
 import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { FailureReason } from "./retry.ts";
-import { Tunnel, type TunnelOwner } from "./tunnel.ts";
+import { Tunnel } from "./tunnel.ts";
 import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
-
-/**
- * Who made the attempt. Of `onTunnelEnd`, `onFailed`, `onBroken` and `onComplete` exactly one comes, as the
- * last call.
- */
-export interface AttemptOwner extends TunnelOwner {
-  onInterim(head: ResponseHead): void;
-  /** The answer begins; the attempt may be cancelled in the call, when another one is to follow. */
-  onAnswer(head: ResponseHead): void;
-  /** The backend has switched protocols, as it was offered; `head` and `rest` are valid during the call. */
-  onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void;
-  /** It failed before the answer began; the lease is open still. */
-  onFailed(failure: AttemptFailure): void;
-  /** It broke off in the answer; the lease is open still. */
-  onBroken(isTimeout: boolean): void;
-  /** The answer is complete; the connection is back, the lease is open still. */
-  onComplete(trailers: string): void;
-}
-
-/** Why an attempt failed before its answer began. */
-export interface AttemptFailure {
-  readonly reason: FailureReason;
-  readonly detail: string;
-  readonly isUnreachable: boolean;
-}
 
 /** One try of one request on the backend of its lease. */
 export class Attempt implements UpstreamListener, DeadlineOwner {
@@ -157,7 +133,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   onResponseHead(head: ResponseHead): void {
     this.#isAnswered = true;
-    this.lease.started();
+    if (!this.#relay.awaitsToken(head)) this.lease.started();
     this.#owner.onAnswer(head);
   }
 
@@ -187,6 +163,10 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   onResponseReadEnd(): void {
     // A head that drips in gets no more time than one that comes at once.
     if (!this.#isAnswered) return;
+    this.#relay.call?.readEnd(this.lease, this.#context.clock.nowMs());
+    if (this.#relay.hasFailed) return this.#owner.onRefused();
+    // A head that is held gets no more time than one that does not come.
+    if (this.#relay.isHolding) return;
     if (this.#relay.flush()) return this.#expectBytes();
     // The client is slower than the backend: read no further, and blame nobody for the silence.
     this.#upstream!.transport!.pause();
@@ -199,6 +179,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     this.#upstream = null;
     if (isReusable) this.#upstreams!.giveBack(connection);
     else connection.destroy();
+    this.#relay.call?.complete(this.lease);
     this.#owner.onComplete(trailers);
   }
 
@@ -278,7 +259,10 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   #expectBytes(): void {
     if (this.#upstream === null) return;
     const { firstByteMs, idleMs } = this.#admission!.traffic.timeouts;
-    this.#context.deadlines.set(this.#deadline, this.#isAnswered ? idleMs : firstByteMs);
+    this.#context.deadlines.set(
+      this.#deadline,
+      this.#isAnswered && !this.#relay.isHolding ? idleMs : firstByteMs,
+    );
   }
 
   #fail(reason: FailureReason, detail: string, isUnreachable: boolean): void {

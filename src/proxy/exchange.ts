@@ -1,18 +1,18 @@
-// Hot path: one object per client connection; per request it makes strings and one admission, and nothing
-// else.
+// Hot path: one object per client connection; per request it makes strings and one admission, nothing else.
 import type { Waiter } from "../core/admission/wait-queue.ts";
 import type { Decision } from "../core/decision.ts";
 import type { Outcome } from "../core/lease.ts";
 import { Work } from "../core/work.ts";
-import { FIELD } from "../http1/fields.ts";
 import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
 import type { RequestHandler } from "../http1/request-handler.ts";
 import type { ServerConnection } from "../http1/server.ts";
-import { type Admission, admit, KEY_BYTES_MAX, keptBytesMax, readBodyKey, waivesBody } from "./admit.ts";
+import { type Admission, admit, waivesBody } from "./admit.ts";
 import type { OwnAnswer } from "./answer.ts";
-import { ANSWERS, FAILURES, outcomeOf, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
-import { Attempt, type AttemptFailure, type AttemptOwner } from "./attempt.ts";
+import { ANSWERS, FAILURES, lastWords, parseAnswer, reasonOf, refusalAnswer } from "./answers.ts";
+import { Attempt } from "./attempt.ts";
+import { type AttemptFailure, type AttemptOwner, lostBeforeToken } from "./attempt-owner.ts";
+import { Collector } from "./collector.ts";
 import type { ProxyContext } from "./context.ts";
 import type { Peer } from "./peer.ts";
 import type { EndReason } from "./pool-stats.ts";
@@ -24,7 +24,8 @@ import { RequestBody } from "./request-body.ts";
 import { ownResponse, relayMode, responseText, switchText } from "./response-text.ts";
 import { Retrier } from "./retrier.ts";
 import type { Tunnel } from "./tunnel.ts";
-import { retryAfterMs, type RetryFailure } from "./retry.ts";
+import type { RetryFailure } from "./retry.ts";
+import { Verdict } from "./verdict.ts";
 
 /**
  * The life of a request: admitted, booked on a backend, sent, answered, ended. `#end` is the one place where
@@ -36,6 +37,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #record: RequestRecord;
   readonly #work: Work = new Work();
   readonly #body: RequestBody = new RequestBody();
+  readonly #collector: Collector = new Collector();
   readonly #interims: Interims;
   readonly #relay: Relay;
   readonly #attempt: Attempt;
@@ -46,10 +48,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
    */
   #phase: "idle" | "collect" | "run" | "tunnel" | "ended" = "idle";
   #admission: Admission | null = null;
-  #queuedAtMs = -1;
   #tunnel: Tunnel | null = null;
-  #outcome: Outcome = "ok";
-  #retryAfterMs = 0;
+  readonly #verdict: Verdict = new Verdict();
 
   constructor(context: ProxyContext, connection: ServerConnection, peer: Peer) {
     this.#context = context;
@@ -68,7 +68,6 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#attempt.reset();
     this.#retrier.reset();
     this.#interims.reset();
-    this.#queuedAtMs = -1;
     this.#phase = "collect";
     const admission = admit(this.#context, head, this.#record, this.#work);
     if ("status" in admission) {
@@ -79,7 +78,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     }
     this.#admission = admission;
     this.#connection.isOffer = admission.upgrade !== null;
-    this.#body.start(head.framing, keptBytesMax(admission));
+    this.#body.start(head.framing, this.#collector.begin(admission, head));
+    this.#relay.call = this.#record.call = this.#collector.call;
     admission.traffic.budget?.request(nowMs);
   }
 
@@ -87,6 +87,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     if (this.#phase !== "collect" && this.#phase !== "run") return;
     const most = this.#admission!.route.bodyBytesMax;
     if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
+    if (this.#phase === "collect") this.#collector.call?.push(bytes, start, end);
     if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
   }
 
@@ -98,9 +99,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
 
   onReadEnd(): void {
     if (this.#phase !== "collect") return;
-    // The key of the choice may be in the body: wait for it, as long as there is room to keep it.
-    const mustWait = this.#admission!.bodyKey !== null && this.#body.bytes < KEY_BYTES_MAX;
-    if (mustWait) this.#interims.askForBody(this.#admission!);
+    if (this.#collector.awaits(this.#body.bytes)) this.#interims.askForBody(this.#admission!);
     else this.#start();
   }
 
@@ -143,17 +142,12 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   decided(decision: Decision): void {
-    if (this.#queuedAtMs >= 0) this.#record.queueMs = this.#context.clock.nowMs() - this.#queuedAtMs;
-    this.#queuedAtMs = -1;
+    this.#record.noteDequeued(this.#context.clock.nowMs());
     if (decision.kind === "refuse") {
       const reason = decision.reason === "queue_timeout" ? "queue_timeout" : "refused";
       return this.#answer(refusalAnswer(decision, this.#traffic.name), reason);
     }
-    const { lease } = this.#attempt;
-    const record = this.#record;
-    record.attempts++;
-    record.backend = lease.endpoint!.id;
-    record.why = record.attempts > 1 ? "retry" : lease.why;
+    this.#record.noteAttempt(this.#attempt.lease);
     this.#attempt.begin(this.#admission!, this.#interims.hasContinued);
   }
 
@@ -164,18 +158,18 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   onAnswer(head: ResponseHead): void {
     const record = this.#record;
     record.firstByteMs = this.#context.clock.nowMs() - record.beganMs;
-    this.#outcome = outcomeOf(head.status);
-    this.#retryAfterMs = 0;
-    if (head.status >= 400) {
-      if (this.#outcome !== "ok") {
-        this.#retryAfterMs = retryAfterMs(head.value(FIELD.retryAfter), Date.now());
-      }
-      if (this.#retries("status", head.status, false)) return;
-    }
+    this.#verdict.ofHead(head);
+    if (head.status >= 400 && this.#retries("status", head.status, false)) return;
     record.status = head.status;
     const mode = relayMode(head, this.#admission!.isOldClient);
     const keepAlive = this.#connection.promise(this.#connection.isBodyDone);
-    this.#relay.begin(responseText(head, mode, record, keepAlive, this.#admission!), mode);
+    const text = responseText(head, mode, record, keepAlive, this.#admission!);
+    if (this.#collector.mayHold) this.#relay.hold(text, mode);
+    else this.#relay.begin(text, mode);
+  }
+
+  onRefused(): void {
+    if (!this.#retriesRefusal()) this.#relay.letGo();
   }
 
   onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void {
@@ -192,24 +186,25 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   onComplete(trailers: string): void {
+    this.#relay.endHeld();
+    if (this.#relay.hasFailed && this.#retriesRefusal()) return;
     this.#relay.end(trailers);
-    const detail = { retryAfterMs: this.#retryAfterMs, isUnreachable: false };
-    if (this.#outcome === "ok") this.#attempt.lease.settle("ok");
-    else this.#attempt.lease.settle(this.#outcome, detail);
+    this.#verdict.settle(this.#attempt.lease);
     this.#end("ok", true);
   }
 
   onFailed(failure: AttemptFailure): void {
     const { reason, isUnreachable } = failure;
-    this.#outcome = reason === "first_byte_timeout" ? "timeout" : "backend_error";
-    this.#retryAfterMs = 0;
-    if (reason === "backend_left") this.#outcome = "cancelled";
-    else if (reason !== "backend_protocol" && this.#retries(reason, 0, isUnreachable)) return;
-    this.#attempt.cancel(this.#outcome, 0, isUnreachable);
+    this.#verdict.ofFailure(reason);
+    const mayRetry = reason !== "backend_left" && reason !== "backend_protocol";
+    if (mayRetry && this.#retries(reason, 0, isUnreachable)) return;
+    this.#attempt.cancel(this.#verdict.outcome, 0, isUnreachable);
     this.#answer(FAILURES[reason], reason === "backend_left" ? "connect_failed" : reason);
   }
 
   onBroken(isTimeout: boolean): void {
+    if (this.#relay.isHolding) return this.onFailed(lostBeforeToken(isTimeout));
+    this.#relay.append(this.#collector.call?.lastEvent(lastWords(isTimeout)) ?? "");
     this.#attempt.cancel(isTimeout ? "timeout" : "backend_error");
     this.#breakOff(isTimeout ? "idle_timeout" : "backend_died");
   }
@@ -220,36 +215,40 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
 
   #start(): void {
     this.#phase = "run";
-    if (this.#admission!.bodyKey !== null) readBodyKey(this.#admission!, this.#work, this.#body.chunks);
+    this.#collector.describe(this.#work, this.#body.chunks);
     this.#pick();
   }
 
   #pick(): void {
     const decision = this.#traffic.pool.pick(this.#work, this.#attempt.lease, this);
-    if (decision.kind === "wait") this.#queuedAtMs = this.#context.clock.nowMs();
+    if (decision.kind === "wait") this.#record.queuedAtMs = this.#context.clock.nowMs();
     else this.decided(decision);
   }
 
-  /**
-   * Gives the failed attempt up and repeats it elsewhere, if that is allowed; the client has seen nothing of
-   * it.
-   */
+  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed: nobody has seen it. */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
     const decision = this.#interims.hasPassed
       ? "no"
       : this.#retrier.decide(this.#admission!, failure, status);
     if (decision === "no") return false;
+    this.#relay.drop();
     this.#record.noteFailure(status === 0 ? failure : String(status));
-    this.#attempt.cancel(this.#outcome, this.#retryAfterMs, isUnreachable);
+    this.#attempt.cancel(this.#verdict.outcome, this.#verdict.retryAfterMs, isUnreachable);
     if (decision === "redelivery") this.#pick();
     else this.#retrier.later(this.#traffic.retry!, () => this.#pick());
     return true;
   }
 
+  /** An error came in place of the first token: as a 502 in place of an answer. */
+  #retriesRefusal(): boolean {
+    this.#verdict.ofFailure("refused");
+    return this.#retries("status", 502, false);
+  }
+
   /** Whatever the request waits for or runs on is given up. */
   #callOff(outcome: Outcome): void {
     this.#retrier.callOff();
-    if (this.#queuedAtMs >= 0) this.#record.queueMs = this.#context.clock.nowMs() - this.#queuedAtMs;
+    this.#record.noteDequeued(this.#context.clock.nowMs());
     if (this.#admission !== null) this.#traffic.pool.leaveQueue(this.#attempt.lease);
     this.#attempt.cancel(outcome);
   }
@@ -285,6 +284,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#phase = "ended";
     this.#log(reason);
     this.#body.release();
+    this.#collector.end();
     this.#admission?.mirror?.originalEnded();
     this.#admission = null;
     this.#phase = "idle";

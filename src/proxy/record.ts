@@ -1,9 +1,12 @@
 // Hot path: numbers while the request runs, one string at its end.
+import type { Lease } from "../core/lease.ts";
 import { ForwardedChain } from "./forwarded-chain.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import { jsonText } from "./access-log.ts";
 import type { ProxyContext } from "./context.ts";
+import { callText } from "./describe/call-text.ts";
+import type { ModelCall } from "./describe/model-call.ts";
 import { Opening } from "./opening.ts";
 import { LogAnswer, LogQuestion } from "./log-parts.ts";
 import { END_REASONS, type EndReason } from "./pool-stats.ts";
@@ -24,9 +27,13 @@ export class RequestRecord {
   traceparent = "";
   route = "";
   traffic: PoolTraffic | null = null;
+  /** Of a prompt that was described; null for all else. */
+  call: ModelCall | null = null;
   backend = "";
   attempts = 0;
   status = 0;
+  /** Since when it waits; -1 when it does not. */
+  queuedAtMs = -1;
   /** Milliseconds; -1 is "did not come to it". */
   queueMs = -1;
   connectMs = -1;
@@ -63,9 +70,11 @@ export class RequestRecord {
     this.beganMs = nowMs;
     this.route = "";
     this.traffic = null;
+    this.call = null;
     this.backend = "";
     this.attempts = 0;
     this.status = 0;
+    this.queuedAtMs = -1;
     this.queueMs = -1;
     this.connectMs = -1;
     this.firstByteMs = -1;
@@ -88,6 +97,19 @@ export class RequestRecord {
     this.isLlm = false;
   }
 
+  /** It waits no more, if it did. */
+  noteDequeued(nowMs: number): void {
+    if (this.queuedAtMs >= 0) this.queueMs = nowMs - this.queuedAtMs;
+    this.queuedAtMs = -1;
+  }
+
+  /** It goes to the lease's backend. */
+  noteAttempt({ endpoint, why }: Lease): void {
+    this.attempts++;
+    this.backend = endpoint!.id;
+    this.why = this.attempts > 1 ? "retry" : why;
+  }
+
   /** An attempt has failed and another one follows. */
   noteFailure(reason: string): void {
     this.history += `${this.history === "" ? "" : " "}${this.backend}:${reason}`;
@@ -97,7 +119,8 @@ export class RequestRecord {
   end(reason: EndReason, { accessLog, clock }: ProxyContext): void {
     const nowMs = clock.nowMs();
     this.count(reason, nowMs);
-    if (accessLog.isOn) accessLog.append(this.line(reason, nowMs, accessLog.isoTime()));
+    if (!accessLog.isOn) return;
+    accessLog.append(this.line(reason, nowMs, accessLog.isoTime(), accessLog.hasHashes));
   }
 
   /** Books the request into the figures of its pool and backend. */
@@ -118,7 +141,7 @@ export class RequestRecord {
   }
 
   /** The access log's line, with its line end. */
-  line(reason: EndReason, nowMs: number, isoTime: string): string {
+  line(reason: EndReason, nowMs: number, isoTime: string, hasHashes = false): string {
     const pool = this.traffic?.name ?? "";
     // Ids have nothing in them that JSON would escape.
     let text = `{"time":"${isoTime}","id":"${this.requestId}","trace":"${this.traceparent.slice(3, 35)}`;
@@ -129,6 +152,7 @@ export class RequestRecord {
     text += `,"first_byte_ms":${milliseconds(this.firstByteMs)}`;
     text += `,"total_ms":${milliseconds(nowMs - this.beganMs)}`;
     text += `,"bytes_in":${this.bytesIn},"bytes_out":${this.bytesOut}`;
+    if (this.call !== null) text += callText(this.call, this.beganMs, hasHashes);
     if (this.client !== this.peer.address) text += `,"peer":"${this.peer.address}"`;
     if (this.detail !== "") text += `,"detail":${jsonText(this.detail)}`;
     if (this.history !== "") text += `,"failed":${jsonText(this.history)}`;

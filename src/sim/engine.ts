@@ -5,14 +5,15 @@ import { KvMemory } from "./kv-memory.ts";
 import { PrefillLine } from "./prefill-line.ts";
 import type { EngineReport, SimRequest } from "./router.ts";
 
-/** Who is told what an engine writes, when it happens. */
+/** Who is told what an engine writes. */
 export interface EngineSink {
   firstToken(flight: Flight, atS: number): void;
   answered(flight: Flight, atS: number): void;
 }
 
 /**
- * One LLM engine in virtual time, in steps: requests are admitted in order while their prompt fits; a step
+ * One LLM engine in virtual time, in steps: requests are admitted in order while their prompt fits and the
+ * step has tokens left for it (so a sibling that waits finds the prefix of the one before it); a step
  * computes a token for each request in decode and prompt chunks with the rest of its token budget. When the
  * KV cache is full, the request that was admitted last is put back and computes again later. Decode steps
  * in which nothing else can happen are taken together; their time is exact, as the contexts grow by one each.
@@ -146,10 +147,6 @@ export class Engine {
     return lost;
   }
 
-  start(): void {
-    this.isUp = true;
-  }
-
   get #inProgress(): number {
     return this.#prefill.length + this.#decoding.size;
   }
@@ -157,7 +154,7 @@ export class Engine {
   /** Takes its next steps, if there is something to do. */
   #plan(nowS: number): void {
     this.#admit();
-    this.#makeRoom();
+    const wasFull = this.#makeRoom();
     this.#beganS = nowS;
     this.nextS = Number.POSITIVE_INFINITY;
     const decodes = this.#decoding.size;
@@ -168,17 +165,19 @@ export class Engine {
     } else if (decodes > 0) {
       const untilEnd = this.#decoding.peek()!.decodeUntil - this.decodeSteps;
       const untilFull = Math.floor(this.memory.roomTokens / decodes);
-      this.#steps = this.#speed === 0 ? 1 : Math.max(1, Math.min(untilEnd, untilFull));
+      // Whoever was put back may fit again after one step.
+      this.#steps = this.#speed === 0 || wasFull ? 1 : Math.max(1, Math.min(untilEnd, untilFull));
       seconds = this.#decodeSeconds(this.#steps);
     } else return;
     if (this.#speed > 0) this.nextS = nowS + seconds / this.#speed;
     else this.#restS = seconds;
   }
 
-  /** In order, while the prompt fits: whoever does not fit holds up those behind. */
+  /** In order, while the step has tokens for them and the prompt fits: who does not holds up those behind. */
   #admit(): void {
     const { runningMax, kvTokens } = this.model;
     while (this.#waiting.length > 0 && this.#inProgress < runningMax) {
+      if (!this.#prefill.hasRoom(this.#decoding.size)) return;
       const flight = this.#waiting[0]!;
       const spareTokens = this.#inProgress === 0 ? 0 : kvTokens * WATERMARK_SHARE;
       if (!this.memory.reserve(flight, spareTokens)) return;
@@ -190,9 +189,11 @@ export class Engine {
     }
   }
 
-  /** Each decode takes a token a step, and so does each prefill that ends. */
-  #makeRoom(): void {
+  /** Each decode takes a token a step, and so does each prefill that ends. True if somebody had to go. */
+  #makeRoom(): boolean {
+    const before = this.preemptions;
     while (this.#inProgress > 1 && this.memory.roomTokens < this.#inProgress) this.#preempt();
+    return this.preemptions > before;
   }
 
   /** The last admitted goes back to the head of the queue, and computes all again but what is cached then. */
@@ -290,7 +291,7 @@ export class Engine {
   }
 }
 
-/** Of the KV cache: left free at an admission for the next tokens of the others (vLLM's watermark). */
+/** Of the KV cache: left free at an admission for the others' next tokens (vLLM's watermark). */
 const WATERMARK_SHARE = 0.01;
 
 function endsBefore(a: Flight, b: Flight): boolean {

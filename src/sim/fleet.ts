@@ -139,7 +139,7 @@ export class Fleet implements FleetView {
     }
     if (!isDown && !engine.isUp) {
       this.#noticeAtS[number] = Number.POSITIVE_INFINITY;
-      engine.start();
+      engine.isUp = true;
     }
     return [];
   }

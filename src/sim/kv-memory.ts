@@ -43,11 +43,10 @@ export class KvMemory {
     const matched = this.#cache.matched(request.blocks);
     const cached = this.#tokensOf(request, matched);
     const own = request.inputTokens + flight.generated - cached;
+    // Who is not admitted has used nothing: the order of eviction stays.
+    const loose = this.#cache.looseTokensOf(request.blocks, matched);
+    if (this.roomTokens - loose - own < spareTokens) return false;
     this.#cache.hold(request.blocks, matched);
-    if (this.roomTokens - own < spareTokens) {
-      this.#cache.release(request.blocks, matched);
-      return false;
-    }
     flight.blocksHeld = matched;
     flight.ownTokens = own;
     flight.context = cached;

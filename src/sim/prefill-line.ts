@@ -35,10 +35,16 @@ export class PrefillLine {
     this.#flights.length = 0;
   }
 
+  /** The prompts that are here leave something of a step's tokens for others. */
+  hasRoom(decodes: number): boolean {
+    let tokens = this.#budget(decodes);
+    for (const flight of this.#flights) tokens -= flight.prefillLeft;
+    return tokens > 0;
+  }
+
   /** Fills what the decodes leave of a step's tokens with chunks, in order; returns the step's seconds. */
   cut(decodes: number, context: number): number {
-    const { stepTokensMax } = this.#model;
-    const budget = Math.max(stepTokensMax - decodes, Math.min(stepTokensMax, CHUNK_TOKENS_MIN));
+    const budget = this.#budget(decodes);
     let tokens = 0;
     let pairs = 0;
     for (const flight of this.#flights) {
@@ -68,6 +74,12 @@ export class PrefillLine {
     let done = 0;
     while (this.#flights[done]?.prefillLeft === 0) done++;
     return done === 0 ? NOBODY : this.#flights.splice(0, done);
+  }
+
+  /** Prompt tokens of one step. */
+  #budget(decodes: number): number {
+    const { stepTokensMax } = this.#model;
+    return Math.max(stepTokensMax - decodes, Math.min(stepTokensMax, CHUNK_TOKENS_MIN));
   }
 }
 

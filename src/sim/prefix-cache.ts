@@ -25,6 +25,13 @@ export class PrefixCache {
     return count;
   }
 
+  /** Tokens of the first `count` blocks, which are there, that nobody holds. */
+  looseTokensOf(blocks: readonly number[], count: number): number {
+    let tokens = 0;
+    for (let i = 0; i < count; i++) if (this.#uses[blocks[i]!] === 1) tokens += this.#sizes[blocks[i]!]!;
+    return tokens;
+  }
+
   /** Holds the first `count` blocks, which are there. */
   hold(blocks: readonly number[], count: number): void {
     for (let i = 0; i < count; i++) this.#hold(blocks[i]!);

@@ -7,6 +7,7 @@ import { combine } from "../../src/core/kit/hash.ts";
 import { Prompt } from "../../src/core/prompt.ts";
 
 const SLOTS = 4;
+const POOL = 7;
 const ROOMY_BYTES = 12 * 2 ** 18;
 const forecast = new Forecast();
 
@@ -15,7 +16,7 @@ test("an endpoint has the longest prefix of what went there, and no other has it
   fc.assert(
     fc.property(placed, path(), (placements, asked) => {
       const index = new PrefixIndex(PrefixIndex.memory(SLOTS, ROOMY_BYTES, false));
-      for (const [labels, slot] of placements) index.note(prompt(labels), slot, 1);
+      for (const [labels, slot] of placements) index.note(prompt(labels), slot, 1, POOL);
       for (let slot = 0; slot < SLOTS; slot++) {
         const there = placements
           .filter(([, at]) => at === slot)
@@ -24,7 +25,7 @@ test("an endpoint has the longest prefix of what went there, and no other has it
         assert.equal(index.match(prompt(asked), slot, 2), 0, "another endpoint of the same slot");
       }
       const anywhere = placements.map(([labels]) => commonPrefix(labels, asked));
-      assert.equal(index.matchAnywhere(prompt(asked)), Math.max(0, ...anywhere));
+      assert.equal(index.matchAnywhere(prompt(asked), POOL), Math.max(0, ...anywhere));
     }),
   );
 });
@@ -33,12 +34,13 @@ test("what is beyond the endpoint's capacity is forgotten, but not what was used
   const index = new PrefixIndex(PrefixIndex.memory(SLOTS, ROOMY_BYTES, false));
   index.capacity[0] = 1_000;
   const first = prompt(Array.from({ length: 300 }, () => 1));
-  const fill = (label: number): void => index.note(prompt(Array.from({ length: 300 }, () => label)), 0, 1);
-  index.note(first, 0, 1);
+  const fill = (label: number): void =>
+    index.note(prompt(Array.from({ length: 300 }, () => label)), 0, 1, POOL);
+  index.note(first, 0, 1, POOL);
   fill(2);
   fill(3);
   assert.equal(index.match(first, 0, 1), 300);
-  index.note(first, 0, 1);
+  index.note(first, 0, 1, POOL);
   fill(4);
   fill(5);
   assert.equal(index.match(first, 0, 1), 300, "used since");
@@ -46,7 +48,7 @@ test("what is beyond the endpoint's capacity is forgotten, but not what was used
   assert.equal(index.match(second, 0, 1), 0, "four others since");
   index.advance(0, 600);
   assert.equal(index.match(first, 0, 1), 0, "answers take room, too");
-  assert.equal(index.matchAnywhere(first), 300, "the pool has seen it");
+  assert.equal(index.matchAnywhere(first, POOL), 300, "the pool has seen it");
 });
 
 test("the capacity is learned from what was not cached, whatever it really is", () => {
@@ -68,7 +70,7 @@ test("the capacity is learned from what was not cached, whatever it really is", 
         index.expect(work, 0, 1, forecast);
         const matched = forecast.matchedBlocks;
         const cached = cache.use(labels);
-        index.note(work, 0, 1);
+        index.note(work, 0, 1, POOL);
         index.learn(0, forecast, cached);
         if (i < 2_000) continue;
         asked++;
@@ -86,13 +88,13 @@ test("an engine that caches nothing is found out", () => {
   for (let i = 0; i < 60; i++) {
     index.expect(work, 0, 1, forecast);
     index.learn(0, forecast, 0);
-    index.note(work, 0, 1);
+    index.note(work, 0, 1, POOL);
   }
   assert.equal(index.match(work, 0, 1), 0);
   for (let i = 0; i < 60; i++) {
     index.expect(work, 0, 1, forecast);
     index.learn(0, forecast, 5);
-    index.note(work, 0, 1);
+    index.note(work, 0, 1, POOL);
   }
   assert.equal(index.match(work, 0, 1), 5, "and that it does, after all");
 });
@@ -103,8 +105,8 @@ test("a full table forgets what was used least lately, and stays within its byte
   const index = new PrefixIndex(memory);
   const kept = prompt([7, 7, 7, 7]);
   for (let i = 0; i < 2_000; i++) {
-    index.note(prompt([100 + i, 1, 2]), 0, 1);
-    index.note(kept, 0, 1);
+    index.note(prompt([100 + i, 1, 2]), 0, 1, POOL);
+    index.note(kept, 0, 1, POOL);
   }
   assert.equal(index.match(kept, 0, 1), 4);
   assert.equal(index.match(prompt([100, 1, 2]), 0, 1), 0);
@@ -114,7 +116,7 @@ test("threads see one another's entries in shared memory", () => {
   const memory = PrefixIndex.memory(SLOTS, ROOMY_BYTES, true);
   const here = new PrefixIndex(memory);
   const there = new PrefixIndex(structuredClone(memory));
-  here.note(prompt([1, 2]), 3, 5);
+  here.note(prompt([1, 2]), 3, 5, POOL);
   assert.equal(there.match(prompt([1, 2, 3]), 3, 5), 2);
 });
 

@@ -195,6 +195,8 @@ test("a report says all that is known of a lease; whoever is not found is passed
   const writer = new ReportWriter(reader.memory, new Ledger({ slotsMax: 1 }), 1);
   const forecast = new Forecast();
   for (const [i, name] of Object.keys(forecast).entries()) forecast[name as keyof FilledIn] = i + 1;
+  // One bit each; and what only the thread that gives the work wants to know.
+  Object.assign(forecast, { isStream: 1, isSibling: 1, heldTokens: 0, prefillMs: 0 });
   const facts = {
     ...FACTS,
     forecast,

@@ -60,6 +60,22 @@ for (const { policy, servers, load, exactS } of CASES) {
   });
 }
 
+for (const policy of ["least_request", "auto"]) {
+  test(`${policy}, 10 servers, load 0.9: at most 1.15 times one line for all`, (t) => {
+    const meanOf = (name: string | null): number => {
+      const means = SEEDS.map((seed) => {
+        const router = name === null ? null : new CoreRouter(name, seed);
+        return meanSojournS({ servers: 10, load: 0.9, requests: 20_000, seed, router });
+      });
+      return means.reduce((sum, value) => sum + value) / means.length;
+    };
+    // The same arrivals and services for both.
+    const ratio = meanOf(policy) / meanOf(null);
+    t.diagnostic(`${ratio.toFixed(3)} times`);
+    assert.ok(ratio <= 1.15 && ratio > 1);
+  });
+}
+
 test("the same seed gives the same mean, to the bit", () => {
   const once = (): number => {
     return meanSojournS({ servers: 5, load: 0.8, requests: 2000, seed: 3, router: new CoreRouter("p2c", 3) });

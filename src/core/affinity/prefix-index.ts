@@ -13,7 +13,9 @@ export interface PrefixIndexMemory {
 
 /** What was expected of a prompt on an endpoint, and what is learned from when it comes otherwise. */
 export interface PrefixMatch {
-  /** Blocks that the endpoint has probably cached, from the begin of the prompt, and the depth of the last. */
+  /**
+   * Blocks that the endpoint has probably cached, from the begin of the prompt, and the depth of the last.
+   */
   matchedBlocks: number;
   matchedDepth: number;
   /** The same, with those that it has probably forgotten. */
@@ -27,7 +29,7 @@ export interface PrefixMatch {
  * A table of sets of eight entries, over one buffer that threads share without a lock: an entry is a hint, a
  * lost or torn one costs a hit. The key of an entry is the block's hash mixed with the endpoint's slot and
  * generation, so an endpoint that left is never found again, and its entries give way to newer ones. A
- * further entry under no slot says that the pool has seen the block at all.
+ * further entry under no slot, but the pool's number, says that the pool has seen the block at all.
  *
  * Engines forget the block that was used least lately, so {@link UseClock} says which ones a cache has
  * forgotten, if its capacity is known. Nobody tells that: it is learned from what answers say was cached.
@@ -68,8 +70,6 @@ export class PrefixIndex {
     const bytes = columnsBytes(slots) + sets * WAYS * BYTES_PER_ENTRY;
     const buffer = isShared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
     new Float64Array(buffer, 0, slots).fill(Number.POSITIVE_INFINITY);
-    const clock = new UseClock(buffer, slots * 8, slots);
-    for (let slot = 0; slot < slots; slot++) clock.forget(slot);
     return { buffer, sets, slotsMax };
   }
 
@@ -89,9 +89,11 @@ export class PrefixIndex {
     return this.#clock.depthOf(slot, this.#matchTime);
   }
 
-  /** Blocks of the prompt, from its begin, that the pool has seen anywhere, lately enough to remember it. */
-  matchAnywhere(prompt: Prompt): number {
-    return this.#match(prompt, this.memory.slotsMax, ANYWHERE, 0);
+  /**
+   * Blocks of the prompt, from its begin, that pool number `pool` has seen anywhere, as far as is remembered.
+   */
+  matchAnywhere(prompt: Prompt, pool: number): number {
+    return this.#match(prompt, this.memory.slotsMax, saltOf(ANYWHERE, pool), 0);
   }
 
   /** Everything that {@link learn} wants to know, before {@link note}. */
@@ -102,10 +104,10 @@ export class PrefixIndex {
     into.staleDepth = this.matchDepth(slot);
   }
 
-  /** The prompt goes there: all its blocks will be cached. */
-  note(prompt: Prompt, slot: number, generation: number): void {
+  /** The prompt of that pool goes there: all its blocks will be cached. */
+  note(prompt: Prompt, slot: number, generation: number, pool: number): void {
     this.#note(prompt, slot, saltOf(slot, generation));
-    this.#note(prompt, this.memory.slotsMax, ANYWHERE);
+    this.#note(prompt, this.memory.slotsMax, saltOf(ANYWHERE, pool));
   }
 
   /** The endpoint's cache has taken in `blocks` more, such as those of an answer. */
@@ -204,7 +206,8 @@ const CAPACITY_GAIN = 0.2;
 /** A hit so near to the capacity says that it may be larger; nobody would try otherwise. */
 const CAPACITY_TESTED = 0.7;
 const CAPACITY_GROWTH = 1.005;
-const ANYWHERE = combine(0x706f6f6c, 0);
+/** No slot has that number. */
+const ANYWHERE = -1;
 
 function saltOf(slot: number, generation: number): number {
   return combine(slot, generation);

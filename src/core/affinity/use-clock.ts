@@ -12,16 +12,16 @@ export class UseClock {
   readonly #clocks: Int32Array;
   /** By slot: what was used last before that time is forgotten. */
   readonly horizons: Int32Array;
-  /** By slot: a bucket counts 2^bits uses. */
-  readonly #bits: Int32Array;
+  /** By slot: a bucket counts 2^({@link BITS_MAX} - this) uses. */
+  readonly #finer: Int32Array;
   /** By slot, {@link BUCKETS} each. */
   readonly #buckets: Int32Array;
 
-  /** `offset`: of {@link bytes} in the buffer; a multiple of 4. Each slot begins with {@link forget}. */
+  /** `offset`: of {@link bytes} in the buffer; a multiple of 4. All zero is the beginning. */
   constructor(buffer: ArrayBuffer | SharedArrayBuffer, offset: number, slots: number) {
     this.#clocks = new Int32Array(buffer, offset, slots);
     this.horizons = new Int32Array(buffer, offset + slots * 4, slots);
-    this.#bits = new Int32Array(buffer, offset + slots * 8, slots);
+    this.#finer = new Int32Array(buffer, offset + slots * 8, slots);
     this.#buckets = new Int32Array(buffer, offset + slots * 12, slots * BUCKETS);
   }
 
@@ -36,7 +36,7 @@ export class UseClock {
   forget(slot: number): void {
     this.#clocks[slot] = 0;
     this.horizons[slot] = 0;
-    this.#bits[slot] = BITS_MAX;
+    this.#finer[slot] = 0;
     this.#buckets.fill(0, slot * BUCKETS, (slot + 1) * BUCKETS);
   }
 
@@ -45,10 +45,10 @@ export class UseClock {
    * happens a few times in an endpoint's life.
    */
   refine(slot: number, capacity: number): void {
-    const bits = this.#bits[slot]!;
+    const bits = BITS_MAX - this.#finer[slot]!;
     if (bits === 0 || capacity >= BUCKETS_PER_CAPACITY << bits) return;
     const finer = Math.floor(Math.log2(Math.max(1, capacity / BUCKETS_PER_CAPACITY)));
-    this.#bits[slot] = Math.min(bits - 1, finer);
+    this.#finer[slot] = BITS_MAX - Math.min(bits - 1, finer);
     this.#buckets.fill(0, slot * BUCKETS, (slot + 1) * BUCKETS);
     this.horizons[slot] = this.#clocks[slot]! + 1;
   }
@@ -61,7 +61,7 @@ export class UseClock {
       return this.tick(slot, blocks);
     }
     const time = before + blocks;
-    const bits = this.#bits[slot]!;
+    const bits = BITS_MAX - this.#finer[slot]!;
     const first = Math.max((before >> bits) + 1, (time >> bits) - BUCKETS + 1);
     for (let bucket = first; bucket <= time >> bits; bucket++) {
       // What stood in this place of the ring is older than all that is known: it counts with the oldest.
@@ -74,13 +74,13 @@ export class UseClock {
 
   /** A block that was used last at that time is used again, or forgotten. */
   leave(slot: number, time: number): void {
-    const bucket = Math.max(time >> this.#bits[slot]!, this.#oldest(slot));
+    const bucket = Math.max(time >> (BITS_MAX - this.#finer[slot]!), this.#oldest(slot));
     Atomics.sub(this.#buckets, placeOf(slot, bucket), 1);
   }
 
   /** How many blocks were used after that time, to half a bucket. */
   depthOf(slot: number, time: number): number {
-    const bits = this.#bits[slot]!;
+    const bits = BITS_MAX - this.#finer[slot]!;
     const last = Math.max(time >> bits, this.#oldest(slot));
     let depth = 0;
     for (let bucket = this.#clocks[slot]! >> bits; bucket > last; bucket--) {
@@ -92,7 +92,7 @@ export class UseClock {
   /** The latest `capacity` blocks are remembered, and no others; Infinity is all. */
   setHorizon(slot: number, capacity: number): void {
     if (capacity === Number.POSITIVE_INFINITY) return;
-    const bits = this.#bits[slot]!;
+    const bits = BITS_MAX - this.#finer[slot]!;
     const oldest = this.#oldest(slot);
     let left = capacity;
     for (let bucket = this.#clocks[slot]! >> bits; bucket >= oldest; bucket--) {
@@ -108,7 +108,7 @@ export class UseClock {
   }
 
   #oldest(slot: number): number {
-    return Math.max(0, (this.#clocks[slot]! >> this.#bits[slot]!) - BUCKETS + 1);
+    return Math.max(0, (this.#clocks[slot]! >> (BITS_MAX - this.#finer[slot]!)) - BUCKETS + 1);
   }
 }
 

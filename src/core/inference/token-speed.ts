@@ -1,4 +1,5 @@
-import { FIGURE, type InferenceBook } from "./inference-book.ts";
+import type { PromptBook } from "./prompt-book.ts";
+import { FIGURE, type PromptFigures } from "./prompt-figures.ts";
 
 /**
  * How fast each endpoint computes prompts, learned from first bytes: milliseconds for a unit, of a prompt or
@@ -7,7 +8,8 @@ import { FIGURE, type InferenceBook } from "./inference-book.ts";
  * which counts as if it had been seen in some requests more; so one of whom nothing is known is like them.
  */
 export class TokenSpeed {
-  readonly #book: InferenceBook;
+  readonly #unitMs: Float64Array;
+  readonly #figures: PromptFigures;
   /** By slot: faded sums, and until when they are. */
   readonly #sumMs: Float64Array;
   readonly #sumUnits: Float64Array;
@@ -16,9 +18,10 @@ export class TokenSpeed {
   #medianMs = 0;
   readonly #known: number[] = [];
 
-  constructor(book: InferenceBook) {
-    const { length } = book.unitMs;
-    this.#book = book;
+  constructor({ unitMs }: PromptBook, figures: PromptFigures) {
+    const { length } = unitMs;
+    this.#unitMs = unitMs;
+    this.#figures = figures;
     this.#sumMs = new Float64Array(length);
     this.#sumUnits = new Float64Array(length);
     this.#fadedAtMs = new Float64Array(length);
@@ -27,13 +30,13 @@ export class TokenSpeed {
   forget(slot: number): void {
     this.#sumMs[slot] = 0;
     this.#sumUnits[slot] = 0;
-    this.#book.unitMs[slot] = this.#medianMs;
+    this.#unitMs[slot] = this.#medianMs;
   }
 
   /** A first byte came after `ms`, until which `units` had to be computed. */
   observe(slot: number, units: number, ms: number, nowMs: number): void {
     const load = units + FIRST_BYTE_UNITS;
-    const before = this.#book.unitMs[slot]!;
+    const before = this.#unitMs[slot]!;
     const clippedMs = before > 0 ? Math.min(ms, before * load * CLIP) : ms;
     const keep = Math.exp(-Math.max(0, nowMs - this.#fadedAtMs[slot]!) / FADE_MS);
     this.#sumMs[slot] = this.#sumMs[slot]! * keep + clippedMs;
@@ -56,9 +59,9 @@ export class TokenSpeed {
   }
 
   #publish(slot: number): void {
-    const peerUnits = this.#medianMs === 0 ? 0 : PEER_REQUESTS * this.#book.figures[FIGURE.aheadUnits]!;
+    const peerUnits = this.#medianMs === 0 ? 0 : PEER_REQUESTS * this.#figures.values[FIGURE.aheadUnits]!;
     const units = this.#sumUnits[slot]! + peerUnits;
-    if (units > 0) this.#book.unitMs[slot] = (this.#sumMs[slot]! + peerUnits * this.#medianMs) / units;
+    if (units > 0) this.#unitMs[slot] = (this.#sumMs[slot]! + peerUnits * this.#medianMs) / units;
   }
 }
 

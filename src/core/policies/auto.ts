@@ -1,9 +1,10 @@
+import { PromptPlacement } from "../inference/prompt-placement.ts";
 import type { Random } from "../kit/random.ts";
 import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./policy.ts";
 
 /**
- * The default: `least_request` whose ties go to the faster endpoint more often (weighted by 1/latency), never
- * always to the same one.
+ * The default: prompts for language models as `inference`; all else as `least_request` whose ties go to the
+ * faster endpoint more often (weighted by 1/latency), never always to the same one.
  * When to use: unless you know better.
  * When not: sessions or caches need one key in one place: see `hash`.
  * Cost: O(n) a pick, no allocation.
@@ -12,12 +13,13 @@ import { NO_OPTIONS, type Policy, type PolicySpec, type PoolView } from "./polic
  */
 export const auto: PolicySpec = {
   name: "auto",
-  summary: "the default: least_request, ties weighted by 1/latency",
+  summary: "the default: prompts as inference; else least_request, ties weighted by 1/latency",
   options: NO_OPTIONS,
-  create: (_options, kit) => new Auto(kit.random),
+  create: (_options, kit) => new PromptPlacement(kit, new RequestPlacement(kit.random)),
 };
 
-class Auto implements Policy {
+/** Of work that is no prompt. */
+export class RequestPlacement implements Policy {
   readonly #random: Random;
 
   constructor(dice: Random) {

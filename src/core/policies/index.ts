@@ -2,6 +2,7 @@
 import { auto } from "./auto.ts";
 import { fill } from "./fill.ts";
 import { hash } from "./hash.ts";
+import { inference } from "./inference.ts";
 import { leastRequest } from "./least-request.ts";
 import { p2c } from "./p2c.ts";
 import { peakEwma } from "./peak-ewma.ts";
@@ -12,6 +13,7 @@ import { roundRobin } from "./round-robin.ts";
 
 export const POLICIES: readonly PolicySpec[] = [
   auto,
+  inference,
   leastRequest,
   peakEwma,
   roundRobin,

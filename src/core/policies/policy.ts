@@ -1,3 +1,4 @@
+import type { PromptBook } from "../inference/prompt-book.ts";
 import type { Random } from "../kit/random.ts";
 import type { Lease, LeaseFacts, Outcome } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
@@ -25,6 +26,8 @@ export interface Policy {
   ended?(lease: LeaseFacts, outcome: Outcome, nowMs: number): void;
   /** Time has passed: some 100 ms. `slots` are those of the members. */
   tended?(slots: Int32Array, nowMs: number): void;
+  /** Bytes of a prompt's JSON for a token, as learned; absent where prompts are not looked at. */
+  readonly bytesPerToken?: number;
   /** It weighs how fast an endpoint is: one that is slow is not to get less for that once more. */
   readonly knowsSpeed?: boolean;
   /** What it has in common with the policy of the same pool in another thread, which opens it by its kit. */
@@ -64,6 +67,10 @@ export interface PolicyKit {
   readonly random: Random;
   /** Slots of the ledger: the length of every column that a policy keeps for itself. */
   readonly slotsMax: number;
+  /** What is known of those who answer prompts, for all pools; absent: the policy makes its own. */
+  readonly prompts?: PromptBook;
+  /** Tells this pool from others that share {@link prompts}: 32 bits. */
+  readonly pool?: number;
   /** Other threads will open the policy's memory. */
   readonly isShared?: boolean;
   /** The memory of the same policy in another thread: to be opened, not made. */

@@ -96,18 +96,18 @@ export class ReportWriter implements Witness {
   #writeForecast(written: number, forecast: Readonly<Forecast>): void {
     const records = this.#records;
     const at = ((written >>> 0) % RECORDS_MAX) * FIELDS;
-    records[at] = FORECAST;
+    records[at] = FORECAST - forecast.isStream - 2 * forecast.isSibling;
     records[at + 1] = forecast.promptTokens;
     records[at + 2] = forecast.aheadUnits;
-    records[at + 3] = forecast.heldTokens;
+    records[at + 3] = forecast.savedUnits;
     records[at + 4] = forecast.blockCount;
     records[at + 5] = forecast.matchedBlocks;
     records[at + 6] = forecast.matchedDepth;
     records[at + 7] = forecast.staleBlocks;
     records[at + 8] = forecast.staleDepth;
-    records[at + 9] = forecast.isSibling;
-    records[at + 10] = forecast.cachedTokens;
-    records[at + 11] = forecast.outputTokens;
+    records[at + 9] = forecast.cachedTokens;
+    records[at + 10] = forecast.outputTokens;
+    records[at + 11] = forecast.toldPromptTokens;
   }
 }
 
@@ -142,7 +142,7 @@ export class ReportReader {
   #tell(at: number, witnessOf: (lease: LeaseFacts) => Witness | undefined): void {
     const records = this.#records;
     const facts = this.#facts;
-    if (records[at] === FORECAST) return this.#readForecast(at);
+    if (records[at]! <= FORECAST) return this.#readForecast(at);
     facts.slot = records[at + 1]!;
     facts.generation = records[at + 2]!;
     facts.scale = records[at + 3]!;
@@ -165,17 +165,20 @@ export class ReportReader {
   #readForecast(at: number): void {
     const records = this.#records;
     const { forecast } = this.#facts;
+    const kind = FORECAST - records[at]!;
+    forecast.isStream = kind & 1;
+    forecast.isSibling = kind >> 1;
     forecast.promptTokens = records[at + 1]!;
     forecast.aheadUnits = records[at + 2]!;
-    forecast.heldTokens = records[at + 3]!;
+    forecast.savedUnits = records[at + 3]!;
     forecast.blockCount = records[at + 4]!;
     forecast.matchedBlocks = records[at + 5]!;
     forecast.matchedDepth = records[at + 6]!;
     forecast.staleBlocks = records[at + 7]!;
     forecast.staleDepth = records[at + 8]!;
-    forecast.isSibling = records[at + 9]!;
-    forecast.cachedTokens = records[at + 10]!;
-    forecast.outputTokens = records[at + 11]!;
+    forecast.cachedTokens = records[at + 9]!;
+    forecast.outputTokens = records[at + 10]!;
+    forecast.toldPromptTokens = records[at + 11]!;
   }
 
   #detailAt(at: number): OutcomeDetail {
@@ -207,7 +210,7 @@ const FIELDS = 12;
 const RECORDS_MAX = 8_192;
 const STARTED = -1;
 const ESTABLISHED = -2;
-/** The next record's. */
+/** The next record's; less by 1 for a stream, by 2 for a sibling. Smaller than any other. */
 const FORECAST = -3;
 const OUTCOMES: readonly Outcome[] = [
   "ok",

@@ -30,6 +30,12 @@ export function recogniseApi(method: string, path: string): LlmApi | null {
   return null;
 }
 
+/** The same, of those whose body says what the work costs: not of sound and pictures, nor of counting. */
+export function describableApi(method: string, path: string): LlmApi | null {
+  const api = recogniseApi(method, path);
+  return api === null || api.task === "pass" || api.task === "count" ? null : api;
+}
+
 /** The model that the path names (`/v2/models/NAME/infer`), decoded; "" where it names none. */
 export function modelOfPath(path: string): string {
   const candidates = byLastSegment.get(path.slice(path.lastIndexOf("/") + 1));

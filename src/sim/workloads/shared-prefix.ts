@@ -5,21 +5,15 @@ import { ListedWorkload, type WorkloadOptions, type WorkloadSource } from "./wor
 
 /**
  * The shape that most published claims rest on (llm-d's guide to its precise prefix cache): 150 groups with a
- * system prompt of 6,000 tokens each, 5 questions of 1,200 tokens a group, answers about 250 tokens. Each
- * request is one of the 750 prompts, at random moments.
+ * system prompt of 6,000 tokens each, questions of 1,200 tokens that are asked once, answers about 250
+ * tokens. The guide asks 5 questions a group; here each request is one of any group, at random moments.
  */
 export const sharedPrefix: WorkloadSource = { name: "shared_prefix", create };
 
 function create({ requests, seed, requestsPerS }: WorkloadOptions): ListedWorkload {
   const random = new Random(seed).split(STREAM);
   const numbers = new BlockNumbers();
-  const prompts = Array.from({ length: GROUPS }, () => {
-    const system = numbers.take(SYSTEM_TOKENS / BLOCK_TOKENS);
-    return Array.from({ length: QUESTIONS }, () => [
-      ...system,
-      ...numbers.take(QUESTION_TOKENS / BLOCK_TOKENS),
-    ]);
-  });
+  const systems = Array.from({ length: GROUPS }, () => numbers.take(SYSTEM_TOKENS / BLOCK_TOKENS));
   const meanS = 1 / (requestsPerS > 0 ? requestsPerS : 1);
   let atS = 0;
   const list = Array.from({ length: requests }, (_, id): SimRequest => {
@@ -30,7 +24,7 @@ function create({ requests, seed, requestsPerS }: WorkloadOptions): ListedWorklo
       inputTokens: SYSTEM_TOKENS + QUESTION_TOKENS,
       outputTokens: lengthNear(random, 250, 0.5, 1000),
       outputTokensMax: 1000,
-      blocks: prompts[random.below(GROUPS)]![random.below(QUESTIONS)]!,
+      blocks: [...systems[random.below(GROUPS)]!, ...numbers.take(QUESTION_TOKENS / BLOCK_TOKENS)],
       blockTokens: BLOCK_TOKENS,
       session: -1,
     };
@@ -39,7 +33,6 @@ function create({ requests, seed, requestsPerS }: WorkloadOptions): ListedWorklo
 }
 
 const GROUPS = 150;
-const QUESTIONS = 5;
 const SYSTEM_TOKENS = 6000;
 const QUESTION_TOKENS = 1200;
 const BLOCK_TOKENS = 200;

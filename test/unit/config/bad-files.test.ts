@@ -202,7 +202,7 @@ routes:
   - pool: defalt
 `,
     problems: [
-      "5:13: pools.default.policy: expected auto, least_request, peak_ewma, round_robin, p2c, " +
+      "5:13: pools.default.policy: expected auto, inference, least_request, peak_ewma, round_robin, p2c, " +
         "random, resource, " +
         'hash, fill or a map, found "hsh" (did you mean "hash"?)',
       '7:13: pools.default.health: expected off or a map, found "of" (did you mean "off"?)',
@@ -238,10 +238,10 @@ pools:
       "2:1: routes: is missing; there are 4 pools (a, b, c, d): say what goes where",
       '4:52: pools.a.policy.key: a policy has no session cookie; write cookie:NAME, or use "session: cookie"',
       "4:60: pools.a.policy.balance: no such key; write one of name, key, balance_factor",
-      "5:41: pools.b.policy.name: expected auto, least_request, peak_ewma, round_robin, p2c, " +
+      "5:41: pools.b.policy.name: expected auto, inference, least_request, peak_ewma, round_robin, p2c, " +
         "random, resource, " +
         'hash or fill, found "hahs" (did you mean "hash"?)',
-      "6:33: pools.c.policy.name: is missing; write auto, least_request, peak_ewma, round_robin, " +
+      "6:33: pools.c.policy.name: is missing; write auto, inference, least_request, peak_ewma, round_robin, " +
         "p2c, random, " +
         "resource, hash or fill",
       "7:47: pools.d.policy.key: no such key; write one of name",

@@ -254,7 +254,7 @@ access_log: { file: access.log }
   assert.deepEqual(config.admin, { host: "0.0.0.0", port: 9901, token: "0123456789abcdef" });
   assert.deepEqual(config.sessionKeys, ["fedcba9876543210"]);
   // Here `file` is a key of the block, not a reference.
-  assert.deepEqual(config.accessLog, { kind: "file", path: "/etc/evener/access.log" });
+  assert.deepEqual(config.accessLog, { kind: "file", path: "/etc/evener/access.log", hasHashes: false });
 });
 
 test("anchors and aliases", () => {

@@ -1,0 +1,68 @@
+// Hot path: for most requests two comparisons; what is read of a body is hashes and numbers.
+import type { Work } from "../core/work.ts";
+import type { RequestHead } from "../http1/head.ts";
+import type { Admission } from "./admit.ts";
+import { ModelCall } from "./describe/model-call.ts";
+import { bodyKeyOf } from "./keys.ts";
+import { MIRROR_BODY_BYTES_MAX } from "./mirror.ts";
+
+/** Collects what a request's body says for the choice of a backend: its key, and what a prompt will cost. */
+export class Collector {
+  #admission: Admission | null = null;
+  /** Made for the first request to a model. */
+  #ownCall: ModelCall | null = null;
+  /** Of this request; null where its cost is not read. */
+  call: ModelCall | null = null;
+
+  /** A new request. Returns how many bytes of its body are kept: for that, to be sent again, to be copied. */
+  begin(admission: Admission, head: RequestHead): number {
+    this.#admission = admission;
+    const { api, traffic, mirror } = admission;
+    if (api !== null) {
+      this.#ownCall ??= new ModelCall();
+      this.#ownCall.begin(api, head);
+      this.call = this.#ownCall;
+    }
+    const most = traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);
+    return this.#isNeeded ? Math.max(most, AWAITED_BYTES_MAX) : most;
+  }
+
+  /** More of the body must come before the choice; `bytes` have. */
+  awaits(bytes: number): boolean {
+    return this.#isNeeded && bytes < AWAITED_BYTES_MAX;
+  }
+
+  /** Puts what has been found into the work. `chunks` is what has come of the body. */
+  describe(work: Work, chunks: readonly Buffer[]): void {
+    const { bodyKey, traffic } = this.#admission!;
+    if (bodyKey !== null) {
+      const key = bodyKeyOf(bodyKey.field, chunks);
+      if (bodyKey.isSession) work.sessionKey = key;
+      else work.key = key;
+    }
+    this.call?.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN);
+  }
+
+  /** The head of a model's stream may wait for its first token: another backend could take over till then. */
+  get mayHold(): boolean {
+    if (this.call === null || !this.call.isStream) return false;
+    const { traffic, isReplaySafe } = this.#admission!;
+    return traffic.retry !== null && isReplaySafe;
+  }
+
+  /** The request is over. */
+  end(): void {
+    this.call?.end();
+    this.call = null;
+    this.#admission = null;
+  }
+
+  get #isNeeded(): boolean {
+    return this.call !== null || this.#admission!.bodyKey !== null;
+  }
+}
+
+/** So much of a body is awaited before the choice; a larger one is placed by what was seen of it. */
+const AWAITED_BYTES_MAX = 1024 * 1024;
+/** Where another policy has come meanwhile that does not care. */
+const BYTES_PER_TOKEN = 4;
