@@ -7,7 +7,7 @@ import { CHAT_ANSWER } from "../peers/payload.ts";
 import { nginxLaunch, nginxVersion } from "../peers/proxies/nginx.ts";
 import { MODEL_NAME } from "./engines/completion.ts";
 
-/** Backends that cost as little as can be: nginx, with a fixed answer for all that routers ask of a worker. */
+/** Backends that cost as little as can be: nginx, with fixed answers to all that routers ask workers. */
 export async function startChatBackends(place: BackendPlace): Promise<string> {
   const directory = path.join(place.directory, "backends");
   mkdirSync(directory);

@@ -6,11 +6,9 @@ import { chosen } from "../peers/lineup.ts";
 import { NGINX } from "../peers/proxies/nginx.ts";
 import { compareCpu } from "./cpu.ts";
 import { installRouters } from "./installation.ts";
-import { comparisonTable, liveTable, orders, type Pair } from "./live-table.ts";
-import { runLive } from "./live.ts";
+import { compareLive } from "./live.ts";
 import { contenders } from "./products/index.ts";
 import type { Contender } from "./products/product.ts";
-import { simulate } from "./simulated.ts";
 import { ENGINES, type LiveWorkload, liveWorkload, MODEL, SMOKE, WHOLE } from "./workload.ts";
 
 /**
@@ -23,27 +21,32 @@ export async function compareRouters(options: BenchOptions): Promise<boolean> {
   const named = menu.map((contender) => ({ ...contender, name: contender.peer.name }));
   const entrants = chosen("--only", "router", named, options.only);
   const workload = liveWorkload(options.smoke ? SMOKE : WHOLE);
+  const parts = chosen("--workload", "part", PARTS, options.workload);
   const nsPerStep = calibrate();
   print(await describeRun(entrants, workload, options));
-  const pairs: Pair[] = [];
-  for (const contender of entrants) {
-    const { peer, simulated } = contender;
-    const live = await runLive(contender, workload, options);
-    const summary = `TTFT ${live.ttftMeanS.toFixed(2)} s, goodput ${live.goodput.toFixed(3)}, ${live.lost} lost`;
-    process.stderr.write(`${peer.name}: ${summary}\n`);
-    const scores = simulated === undefined ? [] : simulate(simulated, workload);
-    pairs.push({ name: peer.name, simulated, live, scores });
+  let isGood = true;
+  for (const part of parts) {
+    const outcome = await part.run(entrants, workload, options);
+    print(outcome.text);
+    isGood &&= outcome.isGood;
   }
-  print(`### Live: ${ENGINES} engines behind sockets\n\n${liveTable(pairs)}`);
-  print(`### Simulated beside live\n\n${comparisonTable(pairs)}\n\n${orders(pairs)}`);
-  const cpu = await compareCpu(
-    entrants.filter(({ isMeasured }) => isMeasured),
-    options,
-  );
-  print(cpu.text);
   print(`Calibration: ${nsPerStep.toFixed(2)} ns a step before, ${calibrate().toFixed(2)} after.`);
-  return cpu.isGood && pairs.every(({ live }) => live.lost === 0);
+  return isGood;
 }
+
+interface Part {
+  readonly name: string;
+  run(
+    entrants: readonly Contender[],
+    workload: LiveWorkload,
+    options: BenchOptions,
+  ): Promise<{ text: string; isGood: boolean }>;
+}
+
+const PARTS: readonly Part[] = [
+  { name: "live", run: compareLive },
+  { name: "cpu", run: (entrants, _workload, options) => compareCpu(entrants, options) },
+];
 
 async function describeRun(
   entrants: readonly Contender[],
@@ -55,8 +58,8 @@ async function describeRun(
   return [
     `${new Date().toISOString().slice(0, 10)}, \`${command}\`: ${[...versions].join(", ")}.`,
     `${describeMachine()}; the router on one core, load and engines on another.`,
-    `${requests.length} requests of the conversation trace (jittered) in ${seconds} s, ${share} % of the`,
-    `capacity of ${ENGINES} engines ${MODEL.name}. Time is not scaled, a token of a prompt is 4 bytes, an event`,
+    `${requests.length} requests of the conversation trace (jittered) in ${seconds} s, ${share} % of what`,
+    `${ENGINES} engines ${MODEL.name} can do. Time is not scaled, a token of a prompt is 4 bytes, an event`,
     "has up to 8 tokens; the first stands alone.",
     ...(smoke ? ["Smoke: seconds of traffic, answers cut; its numbers say nothing about any router."] : []),
   ].join("\n");

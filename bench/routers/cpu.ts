@@ -24,7 +24,8 @@ export async function compareCpu(
   contenders: readonly Contender[],
   options: BenchOptions,
 ): Promise<{ text: string; isGood: boolean }> {
-  const entrants = oneThreadEach(contenders.map(({ peer }) => peer));
+  const measured = contenders.filter(({ isMeasured }) => isMeasured);
+  const entrants = oneThreadEach(measured.map(({ peer }) => peer));
   return withSession(options, { entrants, startBackends: startChatBackends }, async (session) => {
     const run = (contestant: Contestant, seconds: number): Promise<Sample> =>
       measure(contestant, seconds, session);

@@ -1,11 +1,29 @@
-import type { Score } from "../../src/sim/score.ts";
+import type { AnswerScore, Score } from "../../src/sim/score.ts";
 import { markdownTable, showUs } from "../measure/table.ts";
-import type { LiveResult } from "./live.ts";
 
-/** One router: what it did on sockets, and what the simulator says of its policy (empty: it has none). */
+/** How one router did on sockets. */
+export interface LiveResult extends AnswerScore {
+  /** Attempts that the router gave up; the engines compute them to the end. */
+  readonly abandoned: number;
+  /** Of the engines' busy time. */
+  readonly jain: number;
+  /** Prompt tokens that the engines had in their caches, of all: whatever an answer's usage says. */
+  readonly hitRate: number;
+  readonly lateP99S: number;
+  /** CPU microseconds of the router for a request, its stream included. */
+  readonly cpuUs: number;
+  /** Seconds of CPU time that the process of the engines had in a second. */
+  readonly enginesBusy: number;
+  /** Why requests were lost: each reason once, at most a few. */
+  readonly problems: readonly string[];
+  /** The machine's load over the last minute, when it was over. */
+  readonly machineLoad: number;
+}
+
+/** One router: what it did on sockets, and what the simulator says of its policy. */
 export interface Pair {
   readonly name: string;
-  readonly simulated: string | undefined;
+  readonly simulated: string;
   readonly live: LiveResult;
   readonly scores: readonly Score[];
 }
@@ -23,6 +41,7 @@ export function liveTable(pairs: readonly Pair[]): string {
       "hit rate",
       "Jain",
       "lost",
+      "given up",
       "CPU us/request",
       "client late p99 ms",
       "engines' core",
@@ -35,6 +54,7 @@ export function liveTable(pairs: readonly Pair[]): string {
       live.goodput.toFixed(3),
       ...[live.hitRate, live.jain].map((share) => share.toFixed(3)),
       live.lost === 0 ? "0" : `${live.lost} (${live.problems.join("; ").replaceAll("|", "/")})`,
+      String(live.abandoned),
       showUs(live.cpuUs),
       (live.lateP99S * 1000).toFixed(1),
       `${Math.round(live.enginesBusy * 100)} %`,
@@ -45,7 +65,6 @@ export function liveTable(pairs: readonly Pair[]): string {
 
 /** Simulated beside live: the mean over the dice, its range, and how far sockets are from the mean. */
 export function comparisonTable(pairs: readonly Pair[]): string {
-  const rows = pairs.filter(({ scores }) => scores.length > 0);
   return markdownTable(
     [
       "router",
@@ -60,14 +79,14 @@ export function comparisonTable(pairs: readonly Pair[]): string {
       "live / sim",
       "within 15 %",
     ],
-    rows.map(({ name, simulated, live, scores }) => {
+    pairs.map(({ name, simulated, live, scores }) => {
       const ttft = spread(scores.map(({ ttftMeanS }) => ttftMeanS));
       const goodput = spread(scores.map((score) => score.goodput));
       const ratios = [live.ttftMeanS / ttft.mean, live.goodput / goodput.mean];
       const [ttftRatio, goodputRatio] = ratios.map((ratio) => ratio.toFixed(2));
       return [
         name,
-        simulated ?? "-",
+        simulated,
         ...[live.ttftMeanS, ttft.mean].map((seconds) => seconds.toFixed(2)),
         `${ttft.min.toFixed(2)}-${ttft.max.toFixed(2)}`,
         ttftRatio!,
@@ -82,9 +101,8 @@ export function comparisonTable(pairs: readonly Pair[]): string {
 
 /** The names in the order of a figure, on sockets and simulated, the best first. */
 export function orders(pairs: readonly Pair[]): string {
-  const rows = pairs.filter(({ scores }) => scores.length > 0);
   const order = (value: (pair: Pair) => number): string =>
-    rows
+    pairs
       .toSorted((a, b) => value(a) - value(b))
       .map(({ name }) => name)
       .join(" < ");

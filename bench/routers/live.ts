@@ -3,35 +3,49 @@ import path from "node:path";
 import { loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
 
-import { type AnswerScore, jain, scoreAnswers } from "../../src/sim/score.ts";
+import { jain, scoreAnswers } from "../../src/sim/score.ts";
 import { readCpu } from "../measure/cpu.ts";
 import type { BenchOptions } from "../measure/options.ts";
 import { oneThreadEach, type Session, withSession } from "../peers/session.ts";
 import { askEngines, startEngines } from "./engines/report.ts";
+import { comparisonTable, liveTable, orders, type LiveResult, type Pair } from "./live-table.ts";
 import { DRAIN_S } from "./places.ts";
 import type { Contender } from "./products/product.ts";
 import { flightsOf, lateP99S, type LoadReport } from "./records.ts";
+import { simulate } from "./simulated.ts";
 import { ENGINES, type LiveWorkload } from "./workload.ts";
 
-/** How one router did on sockets. */
-export interface LiveResult extends AnswerScore {
-  /** Of the engines' busy time. */
-  readonly jain: number;
-  /** Prompt tokens that the engines had in their caches, of all: whatever an answer's usage says. */
-  readonly hitRate: number;
-  readonly lateP99S: number;
-  /** CPU microseconds of the router for a request, its stream included. */
-  readonly cpuUs: number;
-  /** Seconds of CPU time that the process of the engines had in a second. */
-  readonly enginesBusy: number;
-  /** Why requests were lost: each reason once, at most a few. */
-  readonly problems: readonly string[];
-  /** The machine's load over the last minute, when it was over. */
-  readonly machineLoad: number;
+/** One router after the other, each beside what the simulator says of its policy. */
+export async function compareLive(
+  contenders: readonly Contender[],
+  workload: LiveWorkload,
+  options: BenchOptions,
+): Promise<{ text: string; isGood: boolean }> {
+  const pairs: Pair[] = [];
+  for (const contender of contenders) {
+    const { name } = contender.peer;
+    const live = await runLive(contender, workload, options);
+    const figures = `TTFT ${live.ttftMeanS.toFixed(2)} s, goodput ${live.goodput.toFixed(3)}`;
+    process.stderr.write(`${name}: ${figures}, ${live.lost} lost\n`);
+    pairs.push({
+      name,
+      simulated: contender.simulated,
+      live,
+      scores: simulate(contender.simulated, workload),
+    });
+  }
+  const sections = [
+    `### Live: ${ENGINES} engines behind sockets`,
+    liveTable(pairs),
+    "### Simulated beside live",
+    comparisonTable(pairs),
+    orders(pairs),
+  ];
+  return { text: sections.join("\n\n"), isGood: pairs.every(({ live }) => live.lost === 0) };
 }
 
 /** One router on fresh engines, from the first arrival to the last answer. */
-export async function runLive(
+async function runLive(
   contender: Contender,
   workload: LiveWorkload,
   options: BenchOptions,
@@ -53,6 +67,7 @@ export async function runLive(
     const usedUs = after.userUs - before.userUs + after.systemUs - before.systemUs;
     return {
       ...scoreAnswers(flights),
+      abandoned: sum(engines.map((it) => it.abandoned)),
       jain: jain(engines.map(({ busyS }) => busyS)),
       hitRate: sum(engines.map((it) => it.cachedTokens)) / sum(engines.map((it) => it.promptTokens)),
       lateP99S: lateP99S(workload.requests, report.records),

@@ -7,9 +7,9 @@ import { ListedWorkload } from "../../src/sim/workloads/workload.ts";
 import { ENGINES, type LiveWorkload, MODEL } from "./workload.ts";
 
 /**
- * What the simulator says of a policy on the workload of the sockets: a score for each seed. A seed is for the
- * policy's dice, and moves each arrival by some milliseconds, as sockets do: a choice that goes the other way
- * by a hair changes all that follow, and the range says how much that is worth.
+ * What the simulator says of a policy on the workload of the sockets: a score for each seed. A seed is for
+ * the policy's dice, and moves each arrival by some milliseconds, as sockets do: a choice that goes the other
+ * way by a hair changes all that follow, and the range says how much that is worth.
  */
 export function simulate(policy: string, { requests }: LiveWorkload): Score[] {
   const spec = ROUTERS.find(({ name }) => name === policy);

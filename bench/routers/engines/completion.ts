@@ -102,7 +102,8 @@ function partText(content: unknown): string {
 function event(ask: Ask, id: string, choices: readonly object[], usage: object | null = null): string {
   const object = ask.isChat ? "chat.completion.chunk" : "text_completion";
   const counts = ask.includesUsage ? { usage } : {};
-  return `data: ${JSON.stringify({ id, object, created: CREATED, model: MODEL_NAME, choices, ...counts })}\n\n`;
+  const fields = { id, object, created: CREATED, model: MODEL_NAME, choices, ...counts };
+  return `data: ${JSON.stringify(fields)}\n\n`;
 }
 
 function usageFields({ promptTokens, cachedTokens, outputTokens }: Usage): object {

@@ -20,6 +20,8 @@ export class LiveEngine {
   readonly #open: Map<Flight, Answer> = new Map();
   /** A stream tells the first token at once, and then so many together. */
   readonly #tokensTogether: number;
+  /** Requests whose router went away before the end; they are computed all the same. */
+  abandoned = 0;
   promptTokens = 0;
   cachedTokens = 0;
 

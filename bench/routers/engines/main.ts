@@ -94,14 +94,17 @@ function answer(engine: LiveEngine, reader: PromptReader, ask: Ask, response: Se
     outputTokens: request.outputTokens,
     cachedTokens,
   });
-  // Whoever goes away is computed to the end: nobody does in this bench.
+  response.once("close", () => {
+    if (!response.writableFinished) engine.abandoned++;
+  });
   const isTaken = engine.submit(
     request,
     {
       tokens: (first, end) => {
-        if (ask.isStream) response.write(tokensEvent(ask, id, first, end));
+        if (ask.isStream && !response.destroyed) response.write(tokensEvent(ask, id, first, end));
       },
       ended: (cachedTokens) => {
+        if (response.destroyed) return;
         const usage = usageWith(cachedTokens);
         if (ask.isStream) response.end(endEvents(ask, id, usage));
         else sendText(response, 200, wholeAnswer(ask, id, usage));
@@ -126,9 +129,17 @@ function tellAbout(engine: LiveEngine, path: string, response: ServerResponse): 
   sendJson(response, 404, { error: { message: `there is nothing at ${path}` } });
 }
 
-function reportOf({ busyS, finished, promptTokens, cachedTokens }: LiveEngine): EngineReport {
+function reportOf({ busyS, finished, abandoned, promptTokens, cachedTokens }: LiveEngine): EngineReport {
   const { user, system } = process.cpuUsage();
-  return { busyS, finished, promptTokens, cachedTokens, aliveS: nowS(), cpuS: (user + system) / 1e6 };
+  return {
+    busyS,
+    finished,
+    abandoned,
+    promptTokens,
+    cachedTokens,
+    aliveS: nowS(),
+    cpuS: (user + system) / 1e6,
+  };
 }
 
 function sendJson(response: ServerResponse, status: number, value: object): void {

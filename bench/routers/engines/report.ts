@@ -8,6 +8,8 @@ export interface EngineReport {
   /** Seconds in which it had something to do. */
   readonly busyS: number;
   readonly finished: number;
+  /** Requests whose router went away before the end: tried elsewhere, or given up. */
+  readonly abandoned: number;
   /** Of what it has answered. */
   readonly promptTokens: number;
   readonly cachedTokens: number;

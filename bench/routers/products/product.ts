@@ -6,8 +6,8 @@ import { API_KEY } from "../places.ts";
 /** A router with a policy, and who stands for both in the simulator. */
 export interface Contender {
   readonly peer: Peer;
-  /** The name of a way to route of the simulator; undefined where it has none like it. */
-  readonly simulated: string | undefined;
+  /** The name of a way to route of the simulator. */
+  readonly simulated: string;
   /** Among the contenders of the CPU comparison, whose table has one row a product. */
   readonly isMeasured: boolean;
   /** Of those that the bar is about. */
