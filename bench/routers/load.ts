@@ -16,7 +16,8 @@ import { StreamedText } from "./streamed-text.ts";
 
 const [url = "", file = ""] = process.argv.slice(2);
 const requests = JSON.parse(readFileSync(file, "utf8")) as SimRequest[];
-const agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+// A connection for each: one that was kept might be closed just as it is used again, which is nobody's fault.
+const agent = new Agent({ keepAlive: false });
 const records: AnswerRecord[] = [];
 const open = new Map<SimRequest, (problem: string) => void>();
 const FIRST_AFTER_MS = 500;
