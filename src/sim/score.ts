@@ -1,8 +1,8 @@
 import type { Flight } from "./flight.ts";
 import type { RunResult } from "./run.ts";
 
-/** How good a run was. Seconds; shares are 0..1; NaN where nothing was measured. */
-export interface Score {
+/** How good answers were. Seconds; shares are 0..1; NaN where nothing was measured. */
+export interface AnswerScore {
   readonly requests: number;
   /** Time to the first token, from the arrival, of all that were answered. */
   readonly ttftMeanS: number;
@@ -18,6 +18,10 @@ export interface Score {
   readonly hitRate: number;
   readonly refused: number;
   readonly lost: number;
+}
+
+/** How good a run was: its answers, and the work of its engines. */
+export interface Score extends AnswerScore {
   /** Jain's index of the engines' busy time, each as a share of the time that it was there; 1 is even. */
   readonly jain: number;
   /** Mean of the engines' busy shares. */
@@ -27,13 +31,23 @@ export interface Score {
 
 /** Computes it. O(n log n). */
 export function score({ flights, fleet, endS }: RunResult): Score {
+  const shares = fleet.all.map(({ number }) => fleet.busyShare(number, endS));
+  return {
+    ...scoreAnswers(flights),
+    jain: jain(shares),
+    busyShare: mean(shares),
+    preemptions: fleet.all.reduce((sum, { preemptions }) => sum + preemptions, 0),
+  };
+}
+
+/** Of requests that went wherever; O(n log n). */
+export function scoreAnswers(flights: readonly Flight[]): AnswerScore {
   const answered = flights.filter(({ ending }) => ending === "answered");
   const ttfts = Float64Array.from(answered, ({ firstS, request }) => firstS - request.atS).sort();
   const long = answered.filter(({ request }) => request.outputTokens > 1);
   const admitted = flights.filter(({ admission }) => admission > 0);
   const cached = admitted.reduce((sum, { cachedTokens }) => sum + cachedTokens, 0);
   const prompt = admitted.reduce((sum, { request }) => sum + request.inputTokens, 0);
-  const shares = fleet.all.map(({ number }) => fleet.busyShare(number, endS));
   return {
     requests: flights.length,
     ttftMeanS: mean(ttfts),
@@ -45,9 +59,6 @@ export function score({ flights, fleet, endS }: RunResult): Score {
     hitRate: cached / prompt,
     refused: flights.filter(({ ending }) => ending === "refused").length,
     lost: flights.filter(({ ending }) => ending === "lost").length,
-    jain: jain(shares),
-    busyShare: mean(shares),
-    preemptions: fleet.all.reduce((sum, { preemptions }) => sum + preemptions, 0),
   };
 }
 
