@@ -31,6 +31,8 @@ export class Endpoint {
   limitOverride: number | null = null;
   /** When it died last, as far as broken connections tell; clock milliseconds, -Infinity is never. */
   diedAtMs: number = Number.NEGATIVE_INFINITY;
+  /** Nobody listened after it: it was a death indeed, and the next one is another. */
+  isGone = false;
 
   constructor(spec: EndpointSpec, slot: number, generation: number, health: EndpointHealth) {
     this.spec = spec;

@@ -11,7 +11,7 @@ import type { ProxyContext } from "./context.ts";
 import type { RequestRecord } from "./record.ts";
 import type { Relay } from "./relay.ts";
 import type { RequestBody } from "./request-body.ts";
-import type { FailureReason } from "./retry.ts";
+import { type FailureReason, noteAlive } from "./retry.ts";
 import { Tunnel } from "./tunnel.ts";
 import type { UpstreamConnection, UpstreamFailure, UpstreamListener } from "./upstream.ts";
 import type { UpstreamPool } from "./upstream-pool.ts";
@@ -122,6 +122,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
 
   onConnected(): void {
     this.#record.connectMs = this.#context.clock.nowMs() - this.#beganMs;
+    noteAlive(this.lease.endpoint!);
     this.#send();
   }
 

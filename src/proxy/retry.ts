@@ -1,3 +1,4 @@
+import type { Endpoint } from "../core/endpoint.ts";
 import type { Lease } from "../core/lease.ts";
 import type { Random } from "../core/kit/random.ts";
 import type { PoolTraffic, RetryRules } from "./pool-traffic.ts";
@@ -61,11 +62,13 @@ function isCondition(rules: RetryRules, it: RetryCase): boolean {
 
 /**
  * The request was in flight when its endpoint died. Notes the death when this is its first sign; an endpoint
- * dies at most once in {@link DEATH_MS}: one that lives on and resets some of its requests has the budget.
+ * dies at most once in {@link DEATH_MS}, or once until nobody listened and somebody does again: one that
+ * lives on and resets some of its requests has the budget.
  */
 function diedWith(lease: Lease, it: RetryCase, nowMs: number): boolean {
   if (it.failure !== "connect_failed" && it.failure !== "backend_reset") return false;
   const endpoint = lease.endpoint!;
+  if (it.failure === "connect_failed") endpoint.isGone = true;
   if (nowMs - endpoint.diedAtMs > DEATH_MS) endpoint.diedAtMs = nowMs;
   return lease.bookedAtMs <= endpoint.diedAtMs;
 }
@@ -74,6 +77,13 @@ const DEATH_MS = 10_000;
 /** So lately others must have died for it to be a mass death. */
 export const MASS_DEATH_MS = 3_000;
 const REDELIVERIES_IN_MASS_DEATH = 3;
+
+/** A new connection to it stands: if it was dead, it lives again. */
+export function noteAlive(endpoint: Endpoint): void {
+  if (!endpoint.isGone) return;
+  endpoint.isGone = false;
+  endpoint.diedAtMs = Number.NEGATIVE_INFINITY;
+}
 
 /** Back-off before the next attempt: doubles, with full jitter (AWS Architecture Blog, 2015). */
 export function backoffMs(rules: RetryRules, attempts: number, random: Random): number {

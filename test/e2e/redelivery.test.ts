@@ -27,6 +27,25 @@ describe("a backend dies", () => {
     await evener.idle();
   });
 
+  it("and again when it has come back and dies once more, some seconds later", async (t) => {
+    const pool = { retry: NO_BUDGET, policy: "round_robin" };
+    const { backends, request } = await setUp(t, { count: 2, pool });
+    const [dying, other] = backends;
+    other!.handler = (asked): void => asked.respond(200, "saved");
+    for (let round = 0; round < 3; round++) {
+      const held: BackendRequest[] = [];
+      dying!.handler = (asked): void => void held.push(asked);
+      const answers = Array.from({ length: 4 }, (_, i) => request(`/${round}/${i}`));
+      await until(() => held.length === 2, "two requests in flight on it");
+      await dying!.kill();
+      for (const { status, body } of await Promise.all(answers))
+        assert.equal(`${status} ${body}`, "200 saved");
+      // Whoever asks now finds nobody listening there; nothing is judged here, and there is no budget.
+      for (let i = 0; i < 2; i++) await request("/meanwhile");
+      await dying!.revive();
+    }
+  });
+
   it("and again, when that one dies in the same minute as others that never had it", async (t) => {
     const pool = { retry: NO_BUDGET, policy: "round_robin" };
     const { backends, request } = await setUp(t, { count: 5, pool });
