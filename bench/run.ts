@@ -8,6 +8,7 @@ import { didYouMean } from "../src/config/suggest.ts";
 import { calibrate } from "./calibration.ts";
 import { type BenchOptions, FLAGS_HELP, readOptions, UsageError } from "./measure/options.ts";
 import { comparePeers } from "./peers/compare.ts";
+import { compareRouters } from "./routers/compare.ts";
 import { WORKLOADS } from "./peers/workloads/index.ts";
 
 interface Bench {
@@ -18,6 +19,10 @@ interface Bench {
 
 const BENCHES: ReadonlyMap<string, Bench> = new Map([
   ["peers", { summary: "CPU, memory and latency beside nginx, HAProxy and others", run: comparePeers }],
+  [
+    "routers",
+    { summary: "behind LLM engines: our policies and real routers of others, live", run: compareRouters },
+  ],
   ["micro", { summary: "single parts of the data plane: every file of bench/micro", run: runMicro }],
 ]);
 

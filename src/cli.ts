@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import type { CheckOptions } from "./commands/check.ts";
-import type { SimulateOptions } from "./commands/simulate.ts";
+import type { SimulateOptions } from "./commands/simulate-options.ts";
 import type { WhyOptions } from "./commands/why.ts";
 import { ConfigError } from "./config/problem.ts";
 import { ERRORS, EvenerError } from "./errors.ts";
@@ -69,16 +69,19 @@ function table(): Command {
     .argument("[scenario]", "a scenario file; options count before what it says")
     .option("--trace <file>", "recorded requests, plain or .gz")
     .option("--workload <name>", "made-up requests: shared_prefix, agents, bursts, poisson")
+    .option("--record <file>", "an access log of Evener, plain or .gz: how would other policies have done")
     .option("--engine <name>", "what each engine is like: a100-8b, h100-70b, mocker")
-    .option("--fleet <count>", "engines; 8 if absent")
-    .option("--rate <multiple>", "arrivals, as a multiple of what the fleet can do; 0.8 if absent")
+    .option("--fleet <count>", "engines; 8 if absent, with --record as many as have answered")
+    .option("--rate <multiple>", "arrivals by what the fleet can do; 0.8 if absent, or as recorded")
     .option("--policy <names>", "all, or names with commas between them; may be repeated", collect, [])
     .option("--seeds <count>", "runs of each policy; 3 if absent")
     .option("--seed <number>", "the first seed; 1 if absent")
     .option("--jitter", "spread recorded times within the 3 s that they are rounded to", false)
     .option("--fault <text>", "such as '0: speed 0.35 from 60s'; may be repeated", collect, [])
     .option("--requests <count>", "the first so many")
+    .option("--bound [time]", "search the best assignment, knowing the future; for 60s if absent")
     .option("--json", "for programs", false)
+    .option("--html", "a page: the table, and queue and share of each engine over the time", false)
     .description("compare policies on recorded or made-up traffic in virtual time")
     .action(async (scenario: string | undefined, options: SimulateOptions) => {
       await (await import("./commands/simulate.ts")).simulate(scenario, options);

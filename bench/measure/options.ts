@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 export interface BenchOptions {
   /** A quick look that everything works: its numbers are not worth keeping. */
   smoke: boolean;
-  /** Names of the peers to run; undefined is all of them. */
+  /** Names of the peers or routers to run; undefined is all of them. */
   only: string[] | undefined;
   /** Length of one measurement, 1 to 60. */
   seconds: number;
@@ -12,7 +12,7 @@ export interface BenchOptions {
   rounds: number;
   /** Client connections or streams, 2 to 1024. */
   connections: number;
-  /** Names of the workloads to run (peers); undefined is all of them. */
+  /** Names of the workloads (peers) or parts (routers) to run; undefined is all of them. */
   workload: string[] | undefined;
   /** Run the soak in place of the workloads (peers). */
   soak: boolean;
@@ -44,8 +44,8 @@ export function readOptions(name: string, args: readonly string[], signal: Abort
 
 /** What a person can write after a bench's name. */
 export const FLAGS_HELP = `  --smoke           one short round: does everything still run?
-  --only A,B        only these peers
-  --workload A,B    only these workloads
+  --only A,B        only these peers (or routers, such as "vllm cache_aware")
+  --workload A,B    only these workloads (of routers: live, cpu)
   --soak            10,000,000 requests through Evener (or --only): does its memory grow?
   --seconds N       length of one measurement, 1 to 60 (5)
   --rounds N        measurements of each peer, 1 to 20 (3)

@@ -11,8 +11,20 @@ export interface Answer {
   body: string;
 }
 
+/** What {@link waitUntilReady} asks with, and for how long. */
+export interface Readiness {
+  body?: string;
+  readyMs?: number;
+  headers?: Readonly<Record<string, string>>;
+}
+
 /** A request over its own connection; a body makes it a POST of JSON. Rejects after {@link ANSWER_MS}. */
-export function ask(url: string, signal: AbortSignal, body?: string): Promise<Answer> {
+export function ask(
+  url: string,
+  signal: AbortSignal,
+  body?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const send = url.startsWith("https:") ? requestTls : request;
     const outgoing = send(
@@ -22,8 +34,10 @@ export function ask(url: string, signal: AbortSignal, body?: string): Promise<An
         // The certificate is one that the bench made for itself a second ago.
         rejectUnauthorized: false,
         method: body === undefined ? "GET" : "POST",
-        headers:
-          body === undefined ? {} : { "content-type": "application/json", "content-length": body.length },
+        headers: {
+          ...headers,
+          ...(body !== undefined && { "content-type": "application/json", "content-length": body.length }),
+        },
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
       },
       (response) => {
@@ -39,16 +53,24 @@ export function ask(url: string, signal: AbortSignal, body?: string): Promise<An
   });
 }
 
-/** Resolves when `url` answers 200; throws when the program ends first or after {@link READY_MS}. */
-export async function waitUntilReady(started: Started, url: string, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + READY_MS;
+/**
+ * Resolves when `url` answers 200; throws when the program ends first or after `readyMs`. A body makes it a
+ * POST of JSON.
+ */
+export async function waitUntilReady(
+  started: Started,
+  url: string,
+  signal: AbortSignal,
+  { body, readyMs = READY_MS, headers = {} }: Readiness = {},
+): Promise<void> {
+  const deadline = Date.now() + readyMs;
   let last = "no answer";
   while (Date.now() < deadline) {
     signal.throwIfAborted();
     const ended = started.ended();
     if (ended !== undefined) throw new Error(ended);
     try {
-      const { status } = await ask(url, signal);
+      const { status } = await ask(url, signal, body, headers);
       if (status === 200) return;
       last = `status ${status}`;
     } catch (error) {
@@ -56,7 +78,7 @@ export async function waitUntilReady(started: Started, url: string, signal: Abor
     }
     await sleep(50);
   }
-  throw new Error(`${url} was not ready after ${READY_MS} ms: ${last}`);
+  throw new Error(`${url} was not ready after ${readyMs} ms: ${last}`);
 }
 
 /** Ports of 127.0.0.1 that nobody listens on now, all different. */

@@ -16,6 +16,8 @@ export interface Load {
   cores: string;
   /** POST this JSON; without it, GET. */
   post?: string | undefined;
+  /** Sent beside those of wrk. */
+  headers?: Readonly<Record<string, string>> | undefined;
   /** A new connection for each request, in place of keep-alive. */
   closing?: boolean | undefined;
 }
@@ -33,6 +35,7 @@ export interface LoadReport {
 export async function runWrk(load: Load, directory: string, processes: Processes): Promise<LoadReport> {
   const args = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, "--latency", "--timeout", "5s"];
   if (load.closing === true) args.push("-H", "connection: close");
+  for (const [name, value] of Object.entries(load.headers ?? {})) args.push("-H", `${name}: ${value}`);
   if (load.post !== undefined) {
     const script = path.join(directory, "post.lua");
     writeFileSync(script, postScript(load.post));

@@ -5,7 +5,12 @@ export const SMALL_BODY: string = "the answer of a backend that has little to sa
 const CHAT_BYTES = 1024;
 
 /** A chat request of 1 KiB. */
-export const CHAT_REQUEST: string = filled(CHAT_BYTES, (text) => chatRequest(text));
+export const CHAT_REQUEST: string = chatRequestOf(CHAT_BYTES);
+
+/** A chat request of so many bytes. */
+export function chatRequestOf(bytes: number): string {
+  return filled(bytes, (text) => chatRequest(text));
+}
 
 /** A chat answer of 1 KiB. */
 export const CHAT_ANSWER: string = filled(CHAT_BYTES, (content) =>

@@ -19,6 +19,7 @@ export interface Session {
   cores: Cores;
   directory: string;
   processes: Processes;
+  backendPorts: readonly number[];
   /** What answers, such as `2 x nginx 1.22.1`. */
   backends: string;
 }
@@ -50,6 +51,8 @@ export interface SessionPlan {
   onAllCores?: boolean;
   streaming?: boolean;
   tls?: boolean;
+  /** How many; without it, {@link BACKENDS}. */
+  backendCount?: number;
   startBackends(place: BackendPlace): Promise<string>;
 }
 
@@ -72,12 +75,14 @@ export async function withSession<T>(
   const directory = mkdtempSync(path.join(tmpdir(), "evener-bench-"));
   const processes = new Processes(directory, signal);
   try {
-    const backendPorts = await findFreePorts(BACKENDS);
+    const backendCount = plan.backendCount ?? BACKENDS;
+    const backendPorts = await findFreePorts(backendCount);
     const place = { directory, cores: cores.load, processes, signal };
-    const backends = `${BACKENDS} x ${await plan.startBackends({ ...place, ports: backendPorts })}`;
+    const backends = `${backendCount} x ${await plan.startBackends({ ...place, ports: backendPorts })}`;
     const certificate =
       plan.tls === true ? await makeCertificate(directory, cores.load, processes) : undefined;
-    const session: Session = { contestants: [], absent: [], cores, directory, processes, backends };
+    const common = { cores, directory, processes, backends, backendPorts };
+    const session: Session = { ...common, contestants: [], absent: [] };
     for (const entrant of plan.entrants) {
       const own = path.join(directory, entrant.label.replaceAll(/\W+/g, "-"));
       mkdirSync(own);

@@ -9,10 +9,12 @@ import { WORKLOADS } from "../sim/workloads/index.ts";
 export interface SimulationPlan {
   /** One line for the table's head; "" is none. */
   readonly about: string;
-  /** Path of a trace file; "" where a made-up workload is meant. */
+  /** Path of a trace file; "" where something else is meant. */
   readonly trace: string;
-  /** Name of a made-up workload; "" where there is a trace. */
+  /** Name of a made-up workload; "" where something recorded is meant. */
   readonly workload: string;
+  /** Path of an access log; "" where something else is meant. */
+  readonly record: string;
   readonly engine: string;
   readonly fleet: number;
   /** Arrivals as a multiple of the fleet's capacity. */
@@ -37,6 +39,7 @@ export const PLAN_DEFAULTS: SimulationPlan = {
   about: "",
   trace: "",
   workload: "",
+  record: "",
   engine: "a100-8b",
   fleet: 8,
   rate: 0.8,
@@ -58,6 +61,7 @@ export const PLAN_READERS: { readonly [K in PlanKey]: (value: unknown) => Simula
   about: readText("a text", '"one slow worker"'),
   trace: readText("the path of a trace", "traces/mooncake-conversation.jsonl.gz"),
   workload: readName("workload", () => WORKLOADS),
+  record: readText("the path of an access log", "access.jsonl"),
   engine: readName("engine", () => ENGINE_MODELS),
   fleet: readNumber(1, 512, true),
   rate: readNumber(0.01, 100, false),

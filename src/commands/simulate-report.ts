@@ -1,6 +1,8 @@
 import { basename } from "node:path";
 
 import type { Score } from "../sim/score.ts";
+import type { Timeline } from "../sim/timeline.ts";
+import type { Recording } from "../sim/workloads/recording.ts";
 import type { SimulationPlan } from "./simulate-plan.ts";
 import type { RunTask } from "./simulate-threads.ts";
 
@@ -12,7 +14,14 @@ export interface Simulation {
   readonly tasks: readonly RunTask[];
   /** One a task. */
   readonly scores: readonly Score[];
+  /** One a task; null where none was asked for. */
+  readonly timelines: readonly (Timeline | null)[];
+  /** The access log that was simulated; null where it was something else. */
+  readonly recording: Recording | null;
 }
+
+/** In the place of a policy's name: what was measured in truth. */
+export const RECORDED = "as recorded";
 
 /** One policy, as `--json` prints it: means over the seeds, and the deviation of two figures between them. */
 export type PolicyRow = Readonly<Record<string, number | string | null>>;
@@ -20,9 +29,11 @@ export type PolicyRow = Readonly<Record<string, number | string | null>>;
 /** For programs; the policy with the best goodput is not first: the order is that of the plan. */
 export function simulationJson(it: Simulation): object {
   const { plan, capacityPerS } = it;
-  const { trace, workload, engine, fleet, rate, jitter, faults, seeds, seed } = plan;
+  const { trace, workload, record, engine, fleet, rate, jitter, faults, seeds, seed } = plan;
   return {
-    ...(trace === "" ? { workload } : { trace }),
+    ...(trace === "" ? {} : { trace }),
+    ...(workload === "" ? {} : { workload }),
+    ...(record === "" ? {} : { record, log: logFacts(it.recording!) }),
     engine,
     fleet,
     rate,
@@ -50,12 +61,35 @@ export function simulationTable(it: Simulation): string {
   const seeds = plan.seeds === 1 ? `seed ${plan.seed}` : `means of ${plan.seeds} seeds`;
   const title = [
     plan.about,
-    `${plan.trace === "" ? plan.workload : basename(plan.trace)}${plan.jitter ? ", jittered" : ""}: ` +
+    `${trafficName(plan)}${plan.jitter ? ", jittered" : ""}: ` +
       `${scores[0]!.requests} requests at ${perS.toFixed(2)} a second ` +
       `(${plan.rate} of what the fleet can do), ${plan.fleet} x ${plan.engine}, ${seeds}`,
     ...plan.faults.map((fault) => `fault ${fault}`),
   ].filter((line) => line !== "");
-  return `${title.join("\n")}\n\n${lines.map((line) => line.trimEnd()).join("\n")}\n`;
+  const notes = it.recording === null ? "" : `\n${logWords(it.recording)}\n`;
+  return `${title.join("\n")}\n\n${lines.map((line) => line.trimEnd()).join("\n")}\n${notes}`;
+}
+
+/** What is simulated, in a word. */
+export function trafficName({ trace, workload, record }: SimulationPlan): string {
+  return workload === "" ? basename(trace === "" ? record : trace) : workload;
+}
+
+/** Of the log's lines, what was used and what was not. */
+function logFacts({ lines, requests, skipped, withoutBlocks }: Recording): object {
+  return { lines, used: requests.length, skipped, without_prompt_blocks: withoutBlocks };
+}
+
+function logWords({ lines, requests, skipped, withoutBlocks }: Recording): string {
+  const { unreadable, unanswered, without_tokens } = skipped;
+  const reasons = [
+    [without_tokens, "without token counts"],
+    [unanswered, "not answered"],
+    [unreadable, "not readable"],
+  ].flatMap(([count, why]) => (count === 0 ? [] : [`${count} ${why}`]));
+  const rest = reasons.length === 0 ? "" : `; skipped: ${reasons.join(", ")}`;
+  const blind = withoutBlocks === 0 ? "" : `\nof ${withoutBlocks} of them no prefix is known`;
+  return `${requests.length} of ${lines} lines were used${rest}${blind}`;
 }
 
 interface Column {
@@ -99,11 +133,11 @@ function spread(value: Cell, digits: number): string {
 }
 
 /** Figures of which none was measured are null. */
-function rowOf({ plan, tasks, scores }: Simulation, policy: string): PolicyRow {
+function rowOf({ tasks, scores }: Simulation, policy: string): PolicyRow {
   const own = scores.filter((_, index) => tasks[index]!.policy === policy);
   const meanOf = (figure: keyof Score): number | null => rounded(mean(own.map((one) => one[figure])));
   const deviationOf = (figure: keyof Score): number | null =>
-    plan.seeds === 1 ? null : rounded(deviation(own.map((one) => one[figure])));
+    own.length < 2 ? null : rounded(deviation(own.map((one) => one[figure])));
   return {
     policy,
     ttft_mean_s: meanOf("ttftMeanS"),

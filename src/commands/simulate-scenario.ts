@@ -21,8 +21,10 @@ export function loadScenario(file: string): PlanDraft {
     throw new EvenerError("EVENER_CONFIG_UNREADABLE", message, { cause });
   }
   const draft = parseScenario(file, text);
-  const { trace } = draft;
-  return trace === undefined ? draft : { ...draft, trace: path.resolve(path.dirname(file), trace) };
+  const beside = (name: string): string => path.resolve(path.dirname(file), name);
+  const { trace, record } = draft;
+  if (trace !== undefined) return { ...draft, trace: beside(trace) };
+  return record === undefined ? draft : { ...draft, record: beside(record) };
 }
 
 /** Checks the text of a scenario; `file` is what problems name. */

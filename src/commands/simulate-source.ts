@@ -5,19 +5,33 @@ import { EvenerError } from "../errors.ts";
 import { engineModel } from "../sim/engine-models.ts";
 import type { EngineModel } from "../sim/engine-models.ts";
 import { WORKLOADS } from "../sim/workloads/index.ts";
+import { recordedWorkload } from "../sim/workloads/recorded.ts";
+import { parseRecording, type Recording } from "../sim/workloads/recording.ts";
 import { traceWorkload } from "../sim/workloads/trace.ts";
 import { parseTrace } from "../sim/workloads/trace-text.ts";
 import type { Workload, WorkloadSource } from "../sim/workloads/workload.ts";
 import { REQUESTS_MADE_UP, type SimulationPlan } from "./simulate-plan.ts";
 
-/** The workload of a plan: a trace from its file (`.gz` or plain), or one of the menu. */
-export function sourceOf({ trace, workload, requests }: SimulationPlan): WorkloadSource {
-  if (trace === "") return WORKLOADS.find(({ name }) => name === workload)!;
+/** Where the requests of a plan come from. */
+export interface Traffic {
+  readonly source: WorkloadSource;
+  /** The access log; null where it is none. */
+  readonly recording: Recording | null;
+}
+
+/** A trace or an access log from its file (`.gz` or plain), or a workload of the menu. */
+export function trafficOf({ trace, workload, record, requests }: SimulationPlan): Traffic {
+  const made = WORKLOADS.find(({ name }) => name === workload);
+  if (made !== undefined) return { source: made, recording: null };
+  const file = trace === "" ? record : trace;
+  const requestsMax = requests > 0 ? requests : undefined;
   try {
-    const text = readTrace(trace);
-    return traceWorkload(trace, parseTrace(text, requests > 0 ? requests : undefined));
+    const text = readTrace(file);
+    if (trace !== "") return { source: traceWorkload(file, parseTrace(text, requestsMax)), recording: null };
+    const recording = parseRecording(text, requestsMax);
+    return { source: recordedWorkload(file, recording), recording };
   } catch (cause) {
-    const message = `${trace}: ${(cause as Error).message}; docs/simulator.md has the formats`;
+    const message = `${file}: ${(cause as Error).message}; docs/simulator.md has the formats`;
     throw new EvenerError("EVENER_TRACE_UNREADABLE", message, { cause });
   }
 }
@@ -29,8 +43,7 @@ export function workloadOf(
   seed: number,
   requestsPerS: number,
 ): Workload {
-  const isMadeUp = plan.trace === "";
-  const all = isMadeUp ? REQUESTS_MADE_UP : Number.MAX_SAFE_INTEGER;
+  const all = plan.workload !== "" ? REQUESTS_MADE_UP : Number.MAX_SAFE_INTEGER;
   const requests = plan.requests > 0 ? plan.requests : all;
   return source.create({ requests, seed, requestsPerS, isJittered: plan.jitter });
 }

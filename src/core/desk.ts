@@ -174,7 +174,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const nowMs = this.clock.nowMs();
     lease.firstByteMs = nowMs - lease.bookedAtMs;
     this.witness.started(lease, nowMs);
-    this.#holds.started(lease);
+    if (lease.isPrompt) this.#holds.started(lease);
     this.#guest?.started(lease);
   }
 
@@ -196,7 +196,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const nowMs = this.clock.nowMs();
     this.#retryAfter.ended(nowMs);
     if (outcome === "ok" && lease.firstByteMs < 0) this.leaseStarted(lease);
-    this.#holds.ended(lease);
+    if (lease.isPrompt) this.#holds.ended(lease);
     this.#giveBack(lease);
     this.witness.settled(lease, outcome, detail, nowMs);
     this.#guest?.settled(this.name, lease, outcome, detail);
@@ -282,8 +282,10 @@ export class Desk implements LeaseBook, GuestDesk {
     const endpoint = this.roster.at(slot);
     // Before the booking: a lease that is open already throws, and nothing may stay booked then.
     lease.open(this, endpoint, work.units, nowMs, this.chooser.why);
-    this.chooser.placed(work, lease);
-    this.#holds.opened(lease);
+    if (work.prompt !== null) {
+      this.chooser.placed(work, lease);
+      if (lease.isPrompt) this.#holds.opened(lease);
+    }
     this.ledger.book(slot, lease.units);
     this.#retryAfter.began(nowMs);
     return lease;

@@ -39,6 +39,8 @@ export interface LeaseFacts {
   readonly generation: number;
   /** How many times as long as usual its first byte may take: what it teaches is divided by that. */
   readonly scale: number;
+  /** It is a prompt that was placed as one: {@link forecast} says what was expected. */
+  readonly isPrompt: boolean;
   readonly forecast: Readonly<Forecast>;
   readonly bookedAtMs: number;
   readonly firstByteMs: number;
@@ -67,6 +69,7 @@ export class Lease {
   generation = -1;
   units = 0;
   scale = 1;
+  isPrompt = false;
   readonly forecast: Forecast = new Forecast();
   /** Clock milliseconds of the pick. */
   bookedAtMs = 0;
@@ -98,7 +101,10 @@ export class Lease {
     this.generation = endpoint.generation;
     this.units = units;
     this.scale = units;
-    if (this.forecast.promptTokens > 0) this.forecast.reset();
+    if (this.isPrompt) {
+      this.isPrompt = false;
+      this.forecast.reset();
+    }
     this.bookedAtMs = nowMs;
     this.firstByteMs = -1;
     this.isEstablished = false;

@@ -30,7 +30,7 @@ export class Lessons implements Witness {
   started(lease: LeaseFacts, nowMs: number): void {
     if (this.#ledger.generation[lease.slot] !== lease.generation) return;
     this.#speed.observe(lease.slot, lease.firstByteMs / lease.scale, nowMs);
-    this.policy.began?.(lease, nowMs);
+    if (lease.isPrompt) this.policy.began?.(lease, nowMs);
   }
 
   /** The work stands: a success for health, before its end. */
@@ -45,7 +45,7 @@ export class Lessons implements Witness {
     const { slot, generation } = lease;
     if (this.#ledger.generation[slot] !== generation) return;
     if (lease.why === "trial") this.#endTrial(lease, nowMs);
-    this.policy.ended?.(lease, outcome, nowMs);
+    if (lease.isPrompt) this.policy.ended?.(lease, outcome, nowMs);
     switch (outcome) {
       case "ok":
         return this.#succeeded(lease, nowMs);

@@ -16,13 +16,13 @@ export class PromptHolds {
   }
 
   opened(lease: Lease): void {
-    if (lease.forecast.promptTokens > 0 && lease.forecast.isStream === 0) this.#unseen.add(lease);
+    if (lease.forecast.isStream === 0) this.#unseen.add(lease);
   }
 
   /** It has been computed. */
   started(lease: Lease): void {
     const { slot, generation, units, forecast, isHolding } = lease;
-    if (forecast.promptTokens === 0 || isHolding) return;
+    if (isHolding) return;
     if (forecast.isStream === 0) this.#unseen.delete(lease);
     lease.isHolding = true;
     lease.units = 0;
@@ -31,7 +31,7 @@ export class PromptHolds {
 
   ended(lease: Lease): void {
     const { slot, generation, forecast, isHolding } = lease;
-    if (forecast.promptTokens > 0 && forecast.isStream === 0) this.#unseen.delete(lease);
+    if (forecast.isStream === 0) this.#unseen.delete(lease);
     if (!isHolding) return;
     lease.isHolding = false;
     this.#ledger.release(slot, generation, forecast.heldTokens);

@@ -108,12 +108,12 @@ export class RequestRecord {
 
   /** It goes to the lease's backend, which was chosen just now. */
   noteAttempt(lease: Lease, { placements }: ProxyContext): void {
-    const { endpoint, why, forecast } = lease;
+    const { endpoint, why } = lease;
     this.attempts++;
     this.backend = endpoint!.id;
     this.why = this.attempts > 1 ? "retry" : why;
     this.reason = this.why;
-    if (forecast.promptTokens === 0) return;
+    if (!lease.isPrompt) return;
     const { pool } = this.traffic!;
     this.reason = reasonText(lease, pool.roster);
     placements.note(this.requestId, this.attempts, this.queueMs, lease, pool);

@@ -13,18 +13,46 @@ import type { Workload } from "./workloads/workload.ts";
  * same requests give the same capacity.
  */
 export function capacityPerS(model: EngineModel, engines: number, requests: readonly SimRequest[]): number {
-  const line = requests.map((request) => new Flight(request));
+  return drained(model, engines, [requests]);
+}
+
+/**
+ * The same for a fleet with a perfect cache: requests that begin with the same block all go to one engine,
+ * which is theirs, and the engines have equal numbers of requests, as far as that goes. For workloads whose
+ * prefixes fit into the caches of the fleet together, but not into each one.
+ */
+export function cachedCapacityPerS(
+  model: EngineModel,
+  engines: number,
+  requests: readonly SimRequest[],
+): number {
+  const groups = Map.groupBy(requests, ({ blocks }) => blocks[0]);
+  const lines = Array.from({ length: engines }, (): SimRequest[] => []);
+  for (const group of [...groups.values()].sort((a, b) => b.length - a.length)) {
+    lines.reduce((one, other) => (other.length < one.length ? other : one)).push(...group);
+  }
+  return drained(
+    model,
+    engines,
+    lines.map((line) => line.sort((a, b) => a.id - b.id)),
+  );
+}
+
+/** Each engine takes from the line with its number; where there is one line, all take from it. */
+function drained(model: EngineModel, engines: number, lines: readonly (readonly SimRequest[])[]): number {
   let answered = 0;
   const sink = { firstToken: (): void => {}, answered: (): void => void answered++ };
   const fleet = Array.from({ length: engines }, (_, number) => new Engine(number, model, sink));
   const taken: Flight[] = [];
-  let place = 0;
+  const places = lines.map(() => 0);
   let nowS = 0;
   let measuredS = 0;
   for (;;) {
     for (const engine of fleet) {
-      while (engine.waiting === 0 && place < line.length) {
-        const flight = line[place++]!;
+      const number = engine.number % lines.length;
+      const line = lines[number]!;
+      while (engine.waiting === 0 && places[number]! < line.length) {
+        const flight = new Flight(line[places[number]!++]!);
         if (!engine.canHold(flight.request)) continue;
         taken.push(flight);
         engine.enqueue(flight, nowS);
@@ -34,7 +62,8 @@ export function capacityPerS(model: EngineModel, engines: number, requests: read
     if (first.nextS === Number.POSITIVE_INFINITY) break;
     nowS = Math.max(nowS, first.nextS);
     first.advance();
-    if (place < line.length || answered <= taken.length / 2) measuredS = nowS;
+    const isLeft = lines.some((line, number) => places[number]! < line.length);
+    if (isLeft || answered <= taken.length / 2) measuredS = nowS;
   }
   if (taken.length === 0) throw new RangeError("no engine could ever hold any of the requests");
   return taken.reduce((sum, flight) => sum + shareDone(flight, measuredS), 0) / measuredS;

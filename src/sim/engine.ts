@@ -36,7 +36,7 @@ export class Engine {
   readonly #prefill: PrefillLine;
   readonly #decoding: Heap<Flight> = new Heap(endsBefore);
   /** Decode steps that it has done: each request in decode knows where it is by this number. */
-  #decodeSteps = 0;
+  decodeSteps = 0;
   /** Tokens in the contexts of all requests in decode. */
   #contextTokens = 0;
   /** Tokens that have to be computed before all who are here have their first token. */
@@ -85,7 +85,7 @@ export class Engine {
     this.busyS += nowS - this.#beganS;
     this.#steps = 0;
     for (let next = this.#decoding.peek(); next !== undefined; next = this.#decoding.peek()) {
-      if (next.decodeUntil > this.#decodeSteps) break;
+      if (next.decodeUntil > this.decodeSteps) break;
       this.#decoding.pop();
       this.#end(next, nowS);
     }
@@ -163,7 +163,7 @@ export class Engine {
       this.#steps = 1;
       seconds = this.#prefill.cut(decodes, this.#contextTokens);
     } else if (decodes > 0) {
-      const untilEnd = this.#decoding.peek()!.decodeUntil - this.#decodeSteps;
+      const untilEnd = this.#decoding.peek()!.decodeUntil - this.decodeSteps;
       const untilFull = Math.floor(this.memory.roomTokens / decodes);
       // Whoever was put back may fit again after one step.
       this.#steps = this.#speed === 0 || wasFull ? 1 : Math.max(1, Math.min(untilEnd, untilFull));
@@ -230,21 +230,21 @@ export class Engine {
     const { inputTokens, outputTokens } = flight.request;
     flight.generated++;
     this.memory.enter(flight);
-    flight.decodeFrom = this.#decodeSteps;
-    flight.decodeUntil = this.#decodeSteps + outputTokens - flight.generated;
+    flight.decodeFrom = this.decodeSteps;
+    flight.decodeUntil = this.decodeSteps + outputTokens - flight.generated;
     this.#contextTokens += inputTokens + flight.generated;
     if (flight.firstS < 0) {
       flight.firstS = nowS;
       this.#sink.firstToken(flight, nowS);
     }
-    if (flight.decodeUntil > this.#decodeSteps) this.#decoding.push(flight);
+    if (flight.decodeUntil > this.decodeSteps) this.#decoding.push(flight);
     else this.#end(flight, nowS);
   }
 
   /** `steps` decode steps are over. */
   #decoded(steps: number): void {
     const tokens = steps * this.#decoding.size;
-    this.#decodeSteps += steps;
+    this.decodeSteps += steps;
     this.#contextTokens += tokens;
     this.memory.grow(tokens);
   }
@@ -259,7 +259,7 @@ export class Engine {
 
   /** What it has written since it came into decode is in its own counts from now on. */
   #leaveDecode(flight: Flight): void {
-    const written = this.#decodeSteps - flight.decodeFrom;
+    const written = this.decodeSteps - flight.decodeFrom;
     flight.generated += written;
     flight.ownTokens += written;
     this.#contextTokens -= flight.request.inputTokens + flight.generated;

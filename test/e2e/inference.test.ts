@@ -8,6 +8,7 @@ import type { Backend, BackendHandler, BackendRequest } from "../fixtures/backen
 import { rawRequest } from "../fixtures/client.ts";
 import { settled, setUp } from "../fixtures/scene.ts";
 import { until } from "../fixtures/until.ts";
+import { parseRecording } from "../../src/sim/workloads/recording.ts";
 
 const CHAT = "POST /v1/chat/completions";
 /** Nothing of it is a matter of time or of dice. */
@@ -182,6 +183,15 @@ describe("what answers tell", () => {
     assert.deepEqual([output_tokens, first_token_ms], [7, null]);
     assert.equal(Buffer.from(String(prompt!["prompt_blocks"]), "base64").length, 4 * 9);
     assert.equal("prompt_tokens" in other!, false);
+    // The simulator reads what is written here.
+    const { requests, skipped } = parseRecording(lines().join("\n"));
+    assert.deepEqual(
+      requests.map(({ inputTokens, outputTokens, cachedTokens, blocks, blockTokens }) => {
+        return [inputTokens, outputTokens, cachedTokens, blocks.length, blockTokens];
+      }),
+      [[900, 7, 512, 9, 95]],
+    );
+    assert.deepEqual(skipped, { unreadable: 0, unanswered: 0, without_tokens: 1 });
   });
 
   it("of tokens corrects what is thought of the next prompts", async (t) => {

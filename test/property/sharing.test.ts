@@ -197,8 +197,10 @@ test("a report says all that is known of a lease; whoever is not found is passed
   for (const [i, name] of Object.keys(forecast).entries()) forecast[name as keyof FilledIn] = i + 1;
   // One bit each; and what only the thread that gives the work wants to know.
   Object.assign(forecast, { isStream: 1, isSibling: 1, heldTokens: 0, prefillMs: 0 });
+  Object.assign(forecast, { expectedTokens: 0, nextSlot: -1, nextCost: 0 });
   const facts = {
     ...FACTS,
+    isPrompt: true,
     forecast,
     slot: 7,
     generation: 3,
@@ -225,6 +227,7 @@ const FACTS: LeaseFacts = {
   slot: 0,
   generation: 1,
   scale: 1,
+  isPrompt: false,
   forecast: new Forecast(),
   bookedAtMs: 0,
   firstByteMs: -1,

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
 
-import { capacityPerS, listOf } from "../../src/sim/capacity.ts";
+import { cachedCapacityPerS, capacityPerS, listOf } from "../../src/sim/capacity.ts";
 import type { SimRequest } from "../../src/sim/router.ts";
 import { agents } from "../../src/sim/workloads/agents.ts";
 import { WORKLOADS } from "../../src/sim/workloads/index.ts";
@@ -163,4 +163,18 @@ test("capacity, by hand: two engines that do one request of 50 + 20 s after the 
   assert.equal(capacityPerS({ ...PLAIN, runningMax: 1 }, 2, requests), perS);
   const tooLong = [request({ inputTokens: 5000 })];
   assert.throws(() => capacityPerS(PLAIN, 2, tooLong), /no engine could ever hold/);
+});
+
+test("capacity with a perfect cache, by hand: each group has an engine, which computes its prefix once", () => {
+  // 40 of 50 tokens are common to each of two groups: 50 s, then 10 s each, and 20 s of decode.
+  const requests = Array.from({ length: 40 }, (_, id) => {
+    const blocks = [...[0, 1, 2, 3].map((i) => 10 * (id % 2) + i), 100 + id];
+    return request({ id, blocks, blockTokens: 10 });
+  });
+  const model = { ...PLAIN, runningMax: 1, kvTokens: 70 };
+  const perS = cachedCapacityPerS(model, 2, requests);
+  const exact = 40 / (70 + 19 * 30);
+  assert.ok(Math.abs(perS / exact - 1) < 0.05, `${perS} and ${exact}`);
+  // In one line engines get groups as it comes, and one prefix drives out the other.
+  assert.ok(capacityPerS(model, 2, requests.toReversed()) <= perS);
 });

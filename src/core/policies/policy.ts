@@ -18,11 +18,14 @@ export interface Policy {
   /** The slot belongs to endpoint `id` from now on: forget what was known about it. */
   joined?(slot: number, id: string): void;
   /**
-   * The work goes to the lease's slot, whoever chose it (a session, a trial, this policy). May say what is
-   * booked: `lease.units`, `lease.scale` and `lease.forecast`.
+   * A prompt goes to the lease's slot, whoever chose it (a session, a trial, this policy). May say that it is
+   * booked as one: `lease.isPrompt`, `lease.units`, `lease.scale` and `lease.forecast`.
    */
   placed?(view: PoolView, work: Work, lease: Lease): void;
-  /** The answer has begun. This and what follows is told where pools are kept, not where work is given. */
+  /**
+   * The answer to a prompt has begun. This and what follows is told where pools are kept, not where work is
+   * given.
+   */
   began?(lease: LeaseFacts, nowMs: number): void;
   ended?(lease: LeaseFacts, outcome: Outcome, nowMs: number): void;
   /** Time has passed: some 100 ms. `slots` are those of the members. */

@@ -67,7 +67,7 @@ export class ReportWriter implements Witness {
 
   #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
     let written = this.#written;
-    const isPrompt = lease.forecast.promptTokens > 0;
+    const { isPrompt } = lease;
     if (((written - Atomics.load(this.#positions, READ)) | 0) + (isPrompt ? 1 : 0) >= RECORDS_MAX) {
       this.dropped++;
       return false;
@@ -158,13 +158,15 @@ export class ReportReader {
       const detail = records[at] === OK ? NO_DETAIL : this.#detailAt(at);
       witness?.settled(facts, OUTCOMES[records[at]!]!, detail, nowMs);
     } finally {
-      if (facts.forecast.promptTokens > 0) facts.forecast.reset();
+      if (facts.isPrompt) facts.forecast.reset();
+      facts.isPrompt = false;
     }
   }
 
   #readForecast(at: number): void {
     const records = this.#records;
     const { forecast } = this.#facts;
+    this.#facts.isPrompt = true;
     const kind = FORECAST - records[at]!;
     forecast.isStream = kind & 1;
     forecast.isSibling = kind >> 1;
@@ -195,6 +197,7 @@ class Facts implements LeaseFacts {
   slot = 0;
   generation = 0;
   scale = 1;
+  isPrompt = false;
   readonly forecast: Forecast = new Forecast();
   bookedAtMs = 0;
   firstByteMs = -1;

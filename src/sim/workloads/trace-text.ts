@@ -1,3 +1,5 @@
+import { momentS } from "./moment.ts";
+
 /** One request of a recorded trace. */
 export interface TraceRow {
   /** Seconds from the first row. */
@@ -58,26 +60,8 @@ function readJsonLine(line: string): TraceRow | null {
 
 function readCsvLine(line: string): TraceRow | null {
   const [time = "", input, output] = line.split(",");
-  const atS = timeOf(time);
+  const atS = momentS(time);
   return atS === null ? null : row(atS, Number(input), Number(output), []);
-}
-
-/** `2023-11-16 18:15:46.6805900`: seconds from any origin. */
-function timeOf(text: string): number | null {
-  const match = /^(\d{4})-(\d\d)-(\d\d)[ T](\d\d):(\d\d):(\d\d(?:\.\d+)?)/.exec(text);
-  if (match === null) return null;
-  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as Six;
-  return ((daysOf(year, month, day) * 24 + hour) * 60 + minute) * 60 + second;
-}
-
-type Six = [number, number, number, number, number, number];
-
-/** Days since 1 March of the year 0, in the Gregorian calendar. */
-function daysOf(year: number, month: number, day: number): number {
-  const fromMarch = (month + 9) % 12;
-  const of = month <= 2 ? year - 1 : year;
-  const leap = Math.floor(of / 4) - Math.floor(of / 100) + Math.floor(of / 400);
-  return 365 * of + leap + Math.floor((153 * fromMarch + 2) / 5) + day - 1;
 }
 
 /** An empty prompt or answer counts as one token. */

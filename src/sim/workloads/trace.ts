@@ -21,8 +21,12 @@ export interface NumberedTrace extends Trace {
 
 function create(trace: NumberedTrace, options: WorkloadOptions): Workload {
   const random = new Random(options.seed).split(STREAM);
-  const rows = trace.rows.slice(0, options.requests);
-  const times = rows.map(({ atS }) => (options.isJittered ? atS + random.float() * ROUNDED_TO_S : atS));
+  const from = options.from ?? 0;
+  const rows = trace.rows.slice(from, from + options.requests);
+  const startS = rows[0]?.atS ?? 0;
+  const times = rows.map(({ atS }) => {
+    return atS - startS + (options.isJittered ? random.float() * ROUNDED_TO_S : 0);
+  });
   const scale = options.requestsPerS > 0 ? recordedRate(rows) / options.requestsPerS : 1;
   const order = times.map((_, index) => index).sort((a, b) => times[a]! - times[b]! || a - b);
   const requests = order.map((index, id): SimRequest => {
@@ -35,7 +39,7 @@ function create(trace: NumberedTrace, options: WorkloadOptions): Workload {
       outputTokensMax: 0,
       blocks,
       blockTokens: trace.blockTokens,
-      session: trace.sessions?.[index] ?? -1,
+      session: trace.sessions?.[from + index] ?? -1,
     };
   });
   return new ListedWorkload(requests);
@@ -43,7 +47,7 @@ function create(trace: NumberedTrace, options: WorkloadOptions): Workload {
 
 /** Requests a second; rounded times stand for the seconds after them. */
 function recordedRate(rows: readonly TraceRow[]): number {
-  const lastS = rows.at(-1)?.atS ?? 0;
+  const lastS = (rows.at(-1)?.atS ?? 0) - (rows[0]?.atS ?? 0);
   return rows.length / (lastS + (lastS % ROUNDED_TO_S === 0 ? ROUNDED_TO_S : 0));
 }
 

@@ -23,6 +23,8 @@ export interface WorkloadOptions {
   readonly requestsPerS: number;
   /** Recorded times are spread over the 3 s that they are rounded to. */
   readonly isJittered: boolean;
+  /** Requests left out at the beginning of a trace, so that seeds can have stretches of their own. */
+  readonly from?: number;
 }
 
 /** One way to make requests. A new one is a file and a line in the menu (index.ts). */
