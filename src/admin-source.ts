@@ -21,6 +21,7 @@ export function adminSource(parts: SourceParts): AdminSource {
         return { name: pool.name, policy, pool, stats, sessions: plane.sessions.figures(pool.name) };
       }),
     names: () => names.figures(),
+    placementsOf: (requestId) => plane.placementsOf(requestId),
     process: () => ({ ...plane.counts(), startedAtWallMs, endReasons: END_REASONS }),
   };
 }

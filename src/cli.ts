@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import type { CheckOptions } from "./commands/check.ts";
 import type { SimulateOptions } from "./commands/simulate-options.ts";
+import type { WhyOptions } from "./commands/why.ts";
 import { ConfigError } from "./config/problem.ts";
 import { ERRORS, EvenerError } from "./errors.ts";
 import { VERSION } from "./version.ts";
@@ -85,7 +86,21 @@ function table(): Command {
     .action(async (scenario: string | undefined, options: SimulateOptions) => {
       await (await import("./commands/simulate.ts")).simulate(scenario, options);
     });
+  addWhy(evener);
   return evener;
+}
+
+function addWhy(evener: Command): void {
+  evener
+    .command("why")
+    .argument("<request-id>", "x-request-id of its answer, or id of its line in the access log")
+    .option("--url <url>", "the admin listener of the running Evener", "http://127.0.0.1:9901")
+    .option("--token <token>", "admin.token; better in the environment, as EVENER_ADMIN_TOKEN")
+    .option("--json", "for programs", false)
+    .description("say why a prompt went to its backend, and what the others would have cost")
+    .action(async (requestId: string, options: WhyOptions) => {
+      await (await import("./commands/why.ts")).why(requestId, options);
+    });
 }
 
 function collect(value: string, before: readonly string[]): string[] {
@@ -99,6 +114,7 @@ Examples:
   evener check evener.yaml    is it valid, and what does it mean
   evener simulate --workload agents --policy least_request,round_robin
                               how policies would do on such traffic
+  evener why 3f1c2b9a77e0-12  why that request went where it went
 `;
 
 const SIGNALS = `

@@ -44,6 +44,7 @@ export const ERRORS = {
   EVENER_CONFIG_UNREADABLE: "the configuration file can not be read",
   EVENER_SCENARIO_INVALID: "the scenario is not valid",
   EVENER_TRACE_UNREADABLE: "the trace can not be read",
+  EVENER_ADMIN_UNREACHABLE: "the admin listener does not answer",
   EVENER_ADMIN_TOKEN_REQUIRED: "an admin listener beyond loopback needs a token",
 } as const;
 

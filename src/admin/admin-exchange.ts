@@ -39,6 +39,8 @@ export class AdminExchange implements RequestHandler {
   #stream: EventStream | null = null;
   /** The answer has not left yet; the next request waits for that, so that answers do not pile up. */
   #isDelivering = false;
+  /** Changes when the client has gone: what was asked for it meanwhile is for nobody. */
+  #client = {};
 
   constructor(context: AdminContext, connection: ServerConnection) {
     this.#context = context;
@@ -52,6 +54,7 @@ export class AdminExchange implements RequestHandler {
     if (refusal !== null || route === null) return this.#answer(refusal ?? unknownPath(head.path), isHead);
     if (head.method === "PUT") return this.#collect(head, route);
     if (route.endpoint.name === "events" && !isHead && acceptsStream(head)) return this.#follow(head);
+    if (route.endpoint.name === "why") return void this.#answerLater(this.#context.api.why(route), isHead);
     this.#answer(
       this.#guard(() => this.#context.api.read(route, head.query)),
       isHead,
@@ -88,6 +91,7 @@ export class AdminExchange implements RequestHandler {
     this.#stream?.close();
     this.#stream = null;
     this.#isDelivering = false;
+    this.#client = {};
     this.#forget();
     if (error !== null && !hasBegun) this.onBadRequest(error);
   }
@@ -150,6 +154,13 @@ export class AdminExchange implements RequestHandler {
     else this.#isDelivering = true;
   }
 
+  /** The next request waits, as for every answer. */
+  async #answerLater(asked: Promise<AdminAnswer>, isHead: boolean): Promise<void> {
+    const client = this.#client;
+    const answer = await asked.catch((error: unknown) => this.#failed(error));
+    if (client === this.#client) this.#answer(answer, isHead);
+  }
+
   #forget(): void {
     this.#route = null;
     this.#chunks = [];
@@ -161,10 +172,14 @@ export class AdminExchange implements RequestHandler {
     try {
       return work();
     } catch (error) {
-      const answer = thrownAnswer(error);
-      if (answer === null) this.#context.onMistake(error);
-      return answer ?? errorAnswer("EVENER_INTERNAL", "Evener made a mistake here; its log says more");
+      return this.#failed(error);
     }
+  }
+
+  #failed(error: unknown): AdminAnswer {
+    const answer = thrownAnswer(error);
+    if (answer === null) this.#context.onMistake(error);
+    return answer ?? errorAnswer("EVENER_INTERNAL", "Evener made a mistake here; its log says more");
   }
 }
 

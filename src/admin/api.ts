@@ -10,6 +10,7 @@ import { statusPage } from "./page.ts";
 import { ENDPOINTS, type RouteMatch } from "./routes.ts";
 import type { AdminPool, AdminSource } from "./source.ts";
 import type { StatusReader } from "./status.ts";
+import { whyStatus } from "./why.ts";
 
 /**
  * Answers what has come through the access rule: everything that an endpoint does, without HTTP around it.
@@ -46,9 +47,16 @@ export class AdminApi {
         return this.#backend(route);
       case "events":
         return this.#events(query);
+      case "why":
       case "vitals":
-        throw new Error("vitals can only be written");
+        throw new Error("not to be read like this");
     }
+  }
+
+  /** The answer to a GET that asks all threads. Rejects with EvenerError where nothing is known. */
+  async why({ id }: RouteMatch): Promise<AdminAnswer> {
+    const placements = await this.#source.placementsOf(id);
+    return jsonAnswer(whyStatus(id, placements, Date.now()));
   }
 
   /** Does what a PUT with this JSON asks for. `who` is for the audit log. Throws EvenerError. */

@@ -19,6 +19,12 @@ export const ENDPOINTS = [
     about: '{"cpu", "memory", "gpu"}: 0 to 1 or null each',
   },
   {
+    name: "why",
+    methods: ["GET"],
+    path: "/api/v1/requests/{id}/why",
+    about: "why a prompt went where it went: what each candidate would have cost",
+  },
+  {
     name: "events",
     methods: ["GET"],
     path: "/api/v1/events",

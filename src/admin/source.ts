@@ -1,3 +1,4 @@
+import type { Placement } from "../core/inference/placement-log.ts";
 import type { Histogram, RecentHistogram } from "../core/kit/histogram.ts";
 import type { Pool } from "../core/pool.ts";
 import type { EventLog } from "./event-log.ts";
@@ -14,6 +15,8 @@ export interface AdminSource {
   process(): ProcessFigures;
   /** The names of backends. */
   names(): readonly NameFigures[];
+  /** Where the attempts of a prompt went, and what each candidate would have cost; none: nobody knows. */
+  placementsOf(requestId: string): Promise<readonly Placement[]>;
   /** Evener takes requests: everything has started and no stop was asked for. */
   isReady(): boolean;
   /** The clock of the pools, milliseconds; absent: `performance.now()`. */

@@ -7,6 +7,7 @@ import type { DeskOptions, DeskSetup, Witness } from "./desk-setup.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { GuestDesk, GuestLine } from "./handover/guest-line.ts";
 import type { Claim } from "./handover/messages.ts";
+import type { Weighing } from "./inference/weighing.ts";
 import type { Clock } from "./kit/clock.ts";
 import { Lease, type LeaseBook, type Outcome, type OutcomeDetail, type PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
@@ -65,6 +66,11 @@ export class Desk implements LeaseBook, GuestDesk {
   /** Bytes of a prompt's JSON for a token; undefined where the policy does not look at prompts. */
   get bytesPerToken(): number | undefined {
     return this.chooser.policy.bytesPerToken;
+  }
+
+  /** What was weighed for the prompt that was placed last; undefined where the policy does not weigh them. */
+  get weighing(): Weighing | undefined {
+    return this.chooser.policy.weighing;
   }
 
   /** Who waits for room, in this thread. */

@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
+import { type Placement, PlacementLog } from "../core/inference/placement-log.ts";
 import { IpRanges } from "../core/kit/ip-address.ts";
 import type { Random } from "../core/kit/random.ts";
 import type { Desk } from "../core/desk.ts";
@@ -24,6 +25,7 @@ export class DataPlane {
   readonly proxy: Proxy;
   readonly sessions: SessionTables;
   readonly #kit: DataPlaneKit;
+  readonly #placements: PlacementLog = new PlacementLog();
   readonly #accessLog: AccessLog;
   readonly #traffic: Map<string, Traffic> = new Map();
   #refusalToldAtMs = Number.NEGATIVE_INFINITY;
@@ -37,7 +39,8 @@ export class DataPlane {
     const counts = { answeredLocally: 0, unrouted: 0, malformed: 0, refusedPrefaces: 0, failedHandshakes: 0 };
     const plan = { routes: new RouteTable([]) };
     const mirrors = new Mirrors();
-    const shared = { clock, random, deadlines, pseudonym, tickets, accessLog: this.#accessLog, mirrors };
+    const logs = { accessLog: this.#accessLog, placements: this.#placements };
+    const shared = { clock, random, deadlines, pseudonym, tickets, ...logs, mirrors };
     const onPrefaceRefused = this.#noteRefusal.bind(this);
     const context = { ...shared, ...counts, plan, ids: new RequestIds(), onPrefaceRefused };
     this.proxy = new Proxy(context, settingsOf(config, kit));
@@ -90,6 +93,11 @@ export class DataPlane {
       failedHandshakes: this.proxy.context.failedHandshakes,
       accessLogDropped: this.#accessLog.dropped,
     };
+  }
+
+  /** Where the attempts of that request went, as far as it is known; the first one first. */
+  placementsOf(requestId: string): Placement[] {
+    return this.#placements.find(requestId, this.#kit.clock.nowMs());
   }
 
   reopenLogs(): void {

@@ -92,6 +92,8 @@ class DataThread {
         return this.#plane.proxy.drain(request.timeoutMs, request.isHandedOver);
       case "reopenLogs":
         return this.#plane.reopenLogs();
+      case "placementsOf":
+        return this.#plane.placementsOf(request.requestId);
       case "loadSessions":
         return this.#plane.sessions.load(request.dump);
       case "becomeGuest":

@@ -1,6 +1,7 @@
 import type { ListenerConfig } from "../config/config.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { LeaseFacts } from "../core/lease.ts";
+import type { Placement } from "../core/inference/placement-log.ts";
 import type { PromptBook } from "../core/inference/prompt-book.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Witness } from "../core/desk-setup.ts";
@@ -148,6 +149,11 @@ export class DataThreads implements Plane {
 
   counts(): PlaneCounts {
     return sumOf(this.#allFigures().map(({ counts }) => counts));
+  }
+
+  async placementsOf(requestId: string): Promise<Placement[]> {
+    const found = await this.#all((thread) => thread.ask({ do: "placementsOf", requestId }));
+    return found.flat() as Placement[];
   }
 
   async loadSessions(dump: SessionDump): Promise<void> {

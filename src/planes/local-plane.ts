@@ -1,4 +1,5 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Placement } from "../core/inference/placement-log.ts";
 import type { Ledger } from "../core/ledger.ts";
 import type { Pool } from "../core/pool.ts";
 import type { Address } from "../http1/address.ts";
@@ -72,6 +73,10 @@ export class LocalPlane implements Plane {
 
   counts(): PlaneCounts {
     return { ...this.#plane.counts(), lateSettles: this.#ledger.lateSettles, lessonsDropped: 0 };
+  }
+
+  placementsOf(requestId: string): Promise<Placement[]> {
+    return Promise.resolve(this.#plane.placementsOf(requestId));
   }
 
   get sessions(): SessionTables {

@@ -51,6 +51,8 @@ export type ThreadRequest =
   | { readonly do: "listen"; readonly listeners: readonly ListenerSpec[] }
   | { readonly do: "drain"; readonly timeoutMs: number; readonly isHandedOver: boolean }
   | { readonly do: "reopenLogs" }
+  /** Answered with an array of Placement. */
+  | { readonly do: "placementsOf"; readonly requestId: string }
   | { readonly do: "loadSessions"; readonly dump: SessionDump }
   /** `ticketsBefore`: see GuestLine. */
   | { readonly do: "becomeGuest"; readonly ticketsBefore: number }

@@ -1,4 +1,5 @@
 import type { Config, ListenerConfig } from "../config/config.ts";
+import type { Placement } from "../core/inference/placement-log.ts";
 import type { Pool } from "../core/pool.ts";
 import type { Address } from "../http1/address.ts";
 import type { PoolStats } from "../proxy/pool-stats.ts";
@@ -30,6 +31,8 @@ export interface Plane {
   counts(): PlaneCounts;
   /** What was counted of one pool's requests. */
   stats(pool: string): PoolStats;
+  /** Where the attempts of that request went, as far as any thread knows it; the first one first. */
+  placementsOf(requestId: string): Promise<Placement[]>;
   /** The learned sessions, as the main thread knows them. */
   readonly sessions: SessionTables;
   /** Takes over learned sessions, in all threads. */

@@ -1,3 +1,4 @@
+import type { PlacementLog } from "../core/inference/placement-log.ts";
 import type { Clock } from "../core/kit/clock.ts";
 import type { Random } from "../core/kit/random.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
@@ -21,6 +22,8 @@ export interface ProxyContext {
   /** Our name in Via: tells our own requests when they come back. */
   readonly pseudonym: string;
   readonly mirrors: Mirrors;
+  /** Where prompts went, and why. */
+  readonly placements: PlacementLog;
   /** Requests that were answered without a backend, as they asked for or as their route says. */
   answeredLocally: number;
   /** Requests that found no route. */

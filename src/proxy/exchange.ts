@@ -147,7 +147,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
       const reason = decision.reason === "queue_timeout" ? "queue_timeout" : "refused";
       return this.#answer(refusalAnswer(decision, this.#traffic.name), reason);
     }
-    this.#record.noteAttempt(this.#attempt.lease);
+    this.#record.noteAttempt(this.#attempt.lease, this.#context);
     this.#attempt.begin(this.#admission!, this.#interims.hasContinued);
   }
 

@@ -106,13 +106,17 @@ export class RequestRecord {
     this.queuedAtMs = -1;
   }
 
-  /** It goes to the lease's backend. */
-  noteAttempt(lease: Lease): void {
+  /** It goes to the lease's backend, which was chosen just now. */
+  noteAttempt(lease: Lease, { placements }: ProxyContext): void {
     const { endpoint, why } = lease;
     this.attempts++;
     this.backend = endpoint!.id;
     this.why = this.attempts > 1 ? "retry" : why;
-    this.reason = lease.isPrompt ? reasonText(lease, this.traffic!.pool.roster) : this.why;
+    this.reason = this.why;
+    if (!lease.isPrompt) return;
+    const { pool } = this.traffic!;
+    this.reason = reasonText(lease, pool.roster);
+    placements.note(this.requestId, this.attempts, this.queueMs, lease, pool);
   }
 
   /** An attempt has failed and another one follows. */

@@ -7,6 +7,7 @@ import { FOLLOWERS_MAX } from "../../src/admin/event-log.ts";
 import { EvenerError } from "../../src/errors.ts";
 import { Deadlines } from "../../src/http1/deadlines.ts";
 import { FakeSource } from "../unit/admin/fake-source.ts";
+import { until } from "../fixtures/until.ts";
 
 const deadlines = new Deadlines();
 after(() => deadlines.close());
@@ -321,6 +322,34 @@ describe("the protocol", () => {
     await settled(0);
     assert.ok(asked < 500, `${asked} answers were made`);
     socket.destroy();
+  });
+
+  test("an answer that all threads are asked for keeps its place, and is for nobody when the client left", async (t) => {
+    const { admin, source, mistakes } = await setUp(t);
+    const asked: PromiseWithResolvers<[]>[] = [];
+    source.placementsOf = () => {
+      asked.push(Promise.withResolvers<[]>());
+      return asked.at(-1)!.promise;
+    };
+    const host = `host: 127.0.0.1:${admin.port}`;
+    const one = `GET /api/v1/requests/any:1/why HTTP/1.1\r\n${host}\r\n\r\n`;
+    const left = net.connect(admin.port, "127.0.0.1");
+    left.on("error", () => {});
+    left.write(one);
+    await until(() => asked.length === 1, "the first question");
+    left.resetAndDestroy();
+    const bytes = raw(admin.port, `${one}GET /healthz HTTP/1.1\r\n${host}\r\nconnection: close\r\n\r\n`);
+    await until(() => asked.length === 2, "the second question");
+    for (const { resolve } of asked) resolve([]);
+    const text = await bytes;
+    assert.deepEqual(text.match(/HTTP\/1.1 \d{3}/g), ["HTTP/1.1 404", "HTTP/1.1 200"]);
+    assert.match(text, /nothing is known of request \\"any:1\\"/);
+    source.placementsOf = () => Promise.reject(new Error("a bug"));
+    assert.deepEqual(
+      await codeOf(await fetch(`http://127.0.0.1:${admin.port}/api/v1/requests/1/why`)),
+      "EVENER_INTERNAL",
+    );
+    assert.match(String(mistakes), /a bug/);
   });
 
   test("closing ends connections and frees the port", async (t) => {

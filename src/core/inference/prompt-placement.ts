@@ -9,6 +9,7 @@ import { PromptBook } from "./prompt-book.ts";
 import { FIGURE, PromptFigures } from "./prompt-figures.ts";
 import { Reuse } from "./reuse.ts";
 import { FIRST_BYTE_UNITS, TokenSpeed } from "./token-speed.ts";
+import { COST, Weighing } from "./weighing.ts";
 
 /**
  * Places prompts where they cost all users least, in milliseconds, and whatever is no prompt as another
@@ -16,6 +17,7 @@ import { FIRST_BYTE_UNITS, TokenSpeed } from "./token-speed.ts";
  */
 export class PromptPlacement implements Policy {
   readonly memory: PolicyMemory;
+  readonly weighing: Weighing = new Weighing();
   readonly #random: Random;
   readonly #figures: PromptFigures;
   readonly #pool: number;
@@ -68,6 +70,7 @@ export class PromptPlacement implements Policy {
     const { prefixes } = this.#theBook;
     const { candidates, count, ledger } = view;
     ledger.refreshHeld(candidates, count);
+    this.weighing.begin();
     this.#mostBlocks = 0;
     this.#nextSlot = -1;
     let best = -1;
@@ -79,6 +82,7 @@ export class PromptPlacement implements Policy {
       const blocks = prefixes.match(prompt, slot, ledger.generation[slot]!);
       if (blocks > this.#mostBlocks) this.#mostBlocks = blocks;
       const ms = this.#costMs(view, slot, prompt, this.#expectedBlocks(view, slot, prompt, blocks));
+      this.weighing.take(slot);
       const isBetter = ms < bestMs || (ms === bestMs && this.#random.below(++ties) === 0);
       if (ms < bestMs) ties = 1;
       // Whoever is not the best of the two is the next best, perhaps.
@@ -103,6 +107,7 @@ export class PromptPlacement implements Policy {
     const blocks = prefixes.match(prompt, slot, generation);
     forecast.isSibling = blocks > 0 && this.#isSibling(view, slot, prompt) ? 1 : 0;
     const expected = this.#expectedBlocks(view, slot, prompt, blocks);
+    this.#weighChosen(view, prompt, lease, expected);
     const units = prompt.prefillUnits(prompt.cachedTokens(expected));
     prefixes.expect(prompt, slot, generation, forecast);
     lease.isPrompt = true;
@@ -200,10 +205,26 @@ export class PromptPlacement implements Policy {
     this.#theBook.prefixes.learn(slot, forecast, wasCached ? matchedBlocks : 0);
   }
 
+  /** Where a session or a trial has decided nobody was weighed; and among many equals he may be missing. */
+  #weighChosen(view: PoolView, prompt: Prompt, lease: Lease, blocks: number): void {
+    const { weighing } = this;
+    if (lease.why !== "policy") {
+      view.ledger.refreshHeld(view.candidates, view.count);
+      weighing.begin();
+    }
+    if (!weighing.holds(lease.slot)) {
+      this.#costMs(view, lease.slot, prompt, blocks);
+      weighing.keep(lease.slot);
+    }
+    weighing.lease = lease;
+  }
+
+  /** Also writes its parts down: see `Weighing.next`. */
   #costMs({ ledger }: PoolView, slot: number, prompt: Prompt, blocks: number): number {
     const figures = this.#figures.values;
     const unitMs = this.#unitMs(slot);
-    const units = prompt.prefillUnits(prompt.cachedTokens(blocks));
+    const cachedTokens = prompt.cachedTokens(blocks);
+    const units = prompt.prefillUnits(cachedTokens);
     // Whoever failed faster than work takes looks as if it had nothing to do (P3).
     const waitingUnits = ledger.pendingUnits[slot]! + ledger.burden[slot]! * figures[FIGURE.aheadUnits]!;
     // Answers there stand still while the prompt is computed; those that wait will run by then.
@@ -211,7 +232,20 @@ export class PromptPlacement implements Policy {
     const dearer = (1 + figures[FIGURE.surcharge]!) * (1 + standStill);
     const contextTokens = ledger.heldUnits[slot]! + prompt.tokens;
     const decodeUnits = contextTokens * CONTEXT_UNITS * this.#outputTokens(prompt) * DECODE_SHARE;
-    return ((waitingUnits + units * dearer + decodeUnits) * unitMs) / ledger.weight[slot]!;
+    const ms = ((waitingUnits + units * dearer + decodeUnits) * unitMs) / ledger.weight[slot]!;
+    const parts = this.weighing.figures;
+    const at = this.weighing.next;
+    const scale = unitMs / ledger.weight[slot]!;
+    const dearUnits = units * (1 + figures[FIGURE.surcharge]!);
+    parts[at + COST.costMs] = ms;
+    parts[at + COST.waitingMs] = waitingUnits * scale;
+    parts[at + COST.prefillMs] = units * scale;
+    parts[at + COST.surchargeMs] = (dearUnits - units) * scale;
+    parts[at + COST.standStillMs] = dearUnits * standStill * scale;
+    parts[at + COST.contextMs] = decodeUnits * scale;
+    parts[at + COST.cachedTokens] = cachedTokens;
+    parts[at + COST.inFlight] = ledger.inFlight[slot]!;
+    return ms;
   }
 
   /** What matched is cached, if it is not only being computed: engines differ in what they share of that. */

@@ -1,4 +1,5 @@
 import type { PromptBook } from "../inference/prompt-book.ts";
+import type { Weighing } from "../inference/weighing.ts";
 import type { Random } from "../kit/random.ts";
 import type { Lease, LeaseFacts, Outcome } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
@@ -31,6 +32,8 @@ export interface Policy {
   tended?(slots: Int32Array, nowMs: number): void;
   /** Bytes of a prompt's JSON for a token, as learned; absent where prompts are not looked at. */
   readonly bytesPerToken?: number;
+  /** What was weighed for the prompt that was placed last; absent where prompts are not weighed. */
+  readonly weighing?: Weighing;
   /** It weighs how fast an endpoint is: one that is slow is not to get less for that once more. */
   readonly knowsSpeed?: boolean;
   /** What it has in common with the policy of the same pool in another thread, which opens it by its kit. */

@@ -43,6 +43,10 @@ export class FakeSource implements AdminSource {
     return this.list;
   }
 
+  placementsOf(): ReturnType<AdminSource["placementsOf"]> {
+    return Promise.resolve([]);
+  }
+
   process(): ReturnType<AdminSource["process"]> {
     return {
       clientConnections: 3,
