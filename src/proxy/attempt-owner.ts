@@ -14,8 +14,11 @@ export interface AttemptOwner extends TunnelOwner {
   onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void;
   /** It failed before the answer began; the lease is open still. */
   onFailed(failure: AttemptFailure): void;
-  /** The answer says that it failed, before its head has gone to the client; the lease is open still. */
-  onRefused(): void;
+  /**
+   * The answer says that it failed, before its head has gone to the client; the lease is open still. True
+   * when it goes on to the client; else the attempt was cancelled in the call.
+   */
+  onRefused(): boolean;
   /** It broke off in the answer; the lease is open still. */
   onBroken(isTimeout: boolean): void;
   /** The answer is complete; the connection is back, the lease is open still. */

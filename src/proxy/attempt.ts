@@ -165,7 +165,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
     // A head that drips in gets no more time than one that comes at once.
     if (!this.#isAnswered) return;
     this.#relay.call?.readEnd(this.lease, this.#context.clock.nowMs());
-    if (this.#relay.hasFailed) return this.#owner.onRefused();
+    if (this.#relay.hasFailed && !this.#owner.onRefused()) return;
     // A head that is held gets no more time than one that does not come.
     if (this.#relay.isHolding) return;
     if (this.#relay.flush()) return this.#expectBytes();

@@ -164,12 +164,12 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const mode = relayMode(head, this.#admission!.isOldClient);
     const keepAlive = this.#connection.promise(this.#connection.isBodyDone);
     const text = responseText(head, mode, record, keepAlive, this.#admission!);
-    if (this.#collector.mayHold) this.#relay.hold(text, mode);
-    else this.#relay.begin(text, mode);
+    this.#relay.begin(text, mode, this.#collector.mayHold);
   }
 
-  onRefused(): void {
-    if (!this.#retriesRefusal()) this.#relay.letGo();
+  onRefused(): boolean {
+    if (this.#retriesRefusal()) return false;
+    return this.#relay.letGo();
   }
 
   onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void {
@@ -196,8 +196,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   onFailed(failure: AttemptFailure): void {
     const { reason, isUnreachable } = failure;
     this.#verdict.ofFailure(reason);
-    const mayRetry = reason !== "backend_left" && reason !== "backend_protocol";
-    if (mayRetry && this.#retries(reason, 0, isUnreachable)) return;
+    const isFinal = reason === "backend_left" || reason === "backend_protocol";
+    if (!isFinal && this.#retries(reason, 0, isUnreachable)) return;
     this.#attempt.cancel(this.#verdict.outcome, 0, isUnreachable);
     this.#answer(FAILURES[reason], reason === "backend_left" ? "connect_failed" : reason);
   }

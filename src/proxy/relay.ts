@@ -50,15 +50,6 @@ export class Relay {
     return this.call !== null && this.call.answered(head);
   }
 
-  /** `head` with its empty line waits until the stream brings a token. */
-  hold(head: string, mode: RelayMode): void {
-    this.#pending = head;
-    this.#mode = mode;
-    this.isHolding = true;
-    this.hasFailed = false;
-    this.call!.hold();
-  }
-
   /** What was held is to be forgotten: another attempt follows. */
   drop(): void {
     if (!this.isHolding) return;
@@ -69,21 +60,28 @@ export class Relay {
     this.call!.letGo();
   }
 
-  /** What was held goes to the client. */
-  letGo(): void {
-    if (!this.isHolding) return;
+  /** What was held goes to the client; true, as it does. */
+  letGo(): true {
+    if (!this.isHolding) return true;
     this.isHolding = false;
     this.isBegun = true;
     if (!this.hasFailed) this.#carryHeld();
     this.hasFailed = false;
     this.call!.letGo();
+    return true;
   }
 
-  /** `head` with its empty line. */
-  begin(head: string, mode: RelayMode): void {
+  /**
+   * `head` with its empty line; in place of what was held, if anything was. `mayHold`: it waits until the
+   * stream brings a token.
+   */
+  begin(head: string, mode: RelayMode, mayHold = false): void {
+    this.drop();
     this.#pending += head;
     this.#mode = mode;
-    this.isBegun = true;
+    this.isHolding = mayHold;
+    this.isBegun = !mayHold;
+    if (mayHold) this.call!.hold();
   }
 
   payload(bytes: Buffer, start: number, end: number): void {

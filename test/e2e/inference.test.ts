@@ -147,6 +147,50 @@ describe("a stream's head is held until its first token", () => {
     await evener.idle();
   });
 
+  it("and an attempt that dies before it, with nobody left, is one 502", async (t) => {
+    const { backends, connect, evener } = await setUp(t, { count: 2, handler: () => {}, pool: POOL });
+    const client = await connect();
+    client.send(rawRequest(CHAT, JSON_FIELDS, chat(["hi"], { stream: true }).body));
+    for (let i = 0; i < 2; i++) {
+      await until(() => backends.reduce((sum, { requests }) => sum + requests.length, 0) > i, "an attempt");
+      const asked = backends.flatMap(({ requests }) => requests).find(({ isClosed }) => !isClosed)!;
+      asked.sse();
+      asked.event('{"choices":[{"delta":{"role":"assistant"}}]}');
+      await settled(() => client.receivedLength);
+      asked.reset();
+      await asked.closed;
+    }
+    await client.until("EVENER_BACKEND_RESET");
+    assert.equal(client.received.match(/HTTP\/1\.1/g)!.length, 1);
+    assert.equal((await client.response()).status, 502);
+    await evener.idle();
+  });
+
+  it("and a stop in the meantime is one 503", async (t) => {
+    const { backend, connect, evener } = await setUp(t, { handler: () => {}, pool: POOL });
+    const client = await connect();
+    client.send(rawRequest(CHAT, JSON_FIELDS, chat(["hi"], { stream: true }).body));
+    const asked = await backend.request(0);
+    asked.sse();
+    await settled(() => client.receivedLength);
+    await evener.stop(50);
+    assert.match(client.received, /^HTTP\/1\.1 503 [^]*EVENER_SHUTTING_DOWN/);
+    assert.equal(client.received.match(/HTTP\/1\.1/g)!.length, 1);
+  });
+
+  it("and an error in place of it that can not be repeated comes at once, the rest as it follows", async (t) => {
+    const { backend, connect } = await setUp(t, { handler: () => {}, pool: POOL });
+    const client = await connect();
+    client.send(rawRequest("POST /v1/responses", JSON_FIELDS, '{"input":"hi","stream":true}'));
+    const asked = await backend.request(0);
+    asked.sse();
+    asked.event('{"type":"error","code":"oom","message":"no room"}');
+    await client.until("no room");
+    asked.event("[DONE]");
+    asked.lastChunk();
+    assert.match((await client.response()).body, /no room[^]*DONE/);
+  });
+
   it("then its bytes pass as they are, and a death in the middle is a last event and an unclean end", async (t) => {
     const { backends, connect, evener } = await setUp(t, { count: 2, handler: () => {}, pool: POOL });
     const client = await connect();

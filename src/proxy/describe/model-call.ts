@@ -139,6 +139,6 @@ export class ModelCall {
 
 /** Whose errors a client of that API understands. */
 function dialectOf({ family, name }: LlmApi): ErrorDialect {
-  if (name === "responses") return "responses";
+  if (name === "openai_responses") return "responses";
   return family === "anthropic" || family === "ollama" || family === "tgi" ? family : "openai";
 }
