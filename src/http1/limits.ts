@@ -28,3 +28,5 @@ export const REASON_BYTES_MAX = 1024;
 export const EMPTY_LINES_MAX = 2;
 /** Options that all Connection lines of one head may name; each costs the forwarder a scan of the fields. */
 export const CONNECTION_OPTIONS_MAX = 32;
+/** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */
+export const UNREAD_BYTES_MAX: number = 64 * 1024;

@@ -2,6 +2,7 @@
 import type { DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import { BodyDecoder } from "./body.ts";
 import { Intake } from "./intake.ts";
+import { UNREAD_BYTES_MAX } from "./limits.ts";
 import { HEADER_TIMEOUT, type ParseError } from "./parse-error.ts";
 import { FAILED, NEED_MORE, RequestParser } from "./parser.ts";
 import type { ConnectionState as State } from "./connection-state.ts";
@@ -51,12 +52,14 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     this.#time.awaitFirst();
   }
 
-  /** Takes no further request; with none in hand it closes, as soon as its answers have left. */
-  retire(): void {
+  /** Takes no further request; with none in hand it closes, as soon as its answers have left: then true. */
+  retire(): boolean {
     this.isLast = true;
-    if (this.#state !== "head" || this.#parser.hasBegun) return;
-    if (this.transport.bufferedBytes > 0) this.#beginLinger();
-    else this.transport.destroy();
+    const hasLeft = this.transport.bufferedBytes === 0;
+    if (this.#state !== "head" || this.#parser.hasBegun) return hasLeft && this.#state === "linger";
+    if (hasLeft) this.transport.destroy();
+    else this.#beginLinger();
+    return hasLeft;
   }
 
   /** The connection may carry another request after this one, as far as client and drain go. */
@@ -295,6 +298,3 @@ export class ServerConnection implements TransportHandler, DeadlineOwner {
     if (!this.#time.lingersOn(bytes, this.transport)) this.transport.destroy();
   }
 }
-
-/** Bytes of answers that wait for a slow client, beyond which its next request waits: a drain follows. */
-const UNREAD_BYTES_MAX = 64 * 1024;

@@ -87,8 +87,8 @@ export class Proxy implements ListenerOwner {
   }
 
   /**
-   * Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when none was
-   * cut. `isHandedOver`: another process goes on with the listening sockets, and clients are to notice
+   * Stops accepting, lets what is in flight finish for `timeoutMs`, then ends the rest; true when no request
+   * was cut. `isHandedOver`: another process goes on with the listening sockets, and clients are to notice
    * nothing: who is between two requests, or before his first, may send one more for a while.
    */
   async drain(timeoutMs: number, isHandedOver = false): Promise<boolean> {
@@ -96,7 +96,7 @@ export class Proxy implements ListenerOwner {
     const listeners = [...this.#listeners.values()];
     for (const listener of listeners) listener.close(isHandedOver);
     this.#listeners.clear();
-    const graceMs = isHandedOver ? Math.min(timeoutMs, GRACE_MS) : 0;
+    const graceMs = isHandedOver ? Math.min(timeoutMs / 2, GRACE_MS) : 0;
     this.#graceMs = graceMs;
     for (const connection of this.#exchanges.keys()) {
       connection.isLast = true;
@@ -108,12 +108,15 @@ export class Proxy implements ListenerOwner {
     const isEmpty = await this.#untilEmpty(timeoutMs - graceMs);
     this.context.mirrors.close();
     if (isEmpty) return true;
+    // Whoever only may send one request more, and has not, is not cut.
+    let isClean = true;
+    for (const connection of this.#exchanges.keys()) isClean = connection.retire() && isClean;
     for (const listener of listeners) listener.abort();
     for (const exchange of this.#exchanges.values()) exchange.shutDown();
     await this.#untilEmpty(CUT_MS);
     for (const connection of this.#exchanges.keys()) connection.abort();
     this.context.mirrors.close();
-    return false;
+    return isClean;
   }
 
   #untilEmpty(timeoutMs: number): Promise<boolean> {
