@@ -73,6 +73,8 @@ export interface VitalsStatus {
   readonly cpu: number | null;
   readonly memory: number | null;
   readonly gpu: number | null;
+  /** Requests that wait inside of it. */
+  readonly queued: number | null;
   readonly age_ms: number;
 }
 
@@ -168,11 +170,17 @@ interface SharesOfPool {
 }
 
 function vitalsOf({ pool }: AdminPool, slot: number, nowMs: number): VitalsStatus | null {
-  const { cpu, memory, gpu, reportedAtMs } = pool.ledger;
+  const { cpu, memory, gpu, queued, reportedAtMs } = pool.ledger;
   const atMs = reportedAtMs[slot]!;
   if (!Number.isFinite(atMs)) return null;
   const age_ms = Math.max(0, round(nowMs - atMs));
-  return { cpu: known(cpu[slot]!), memory: known(memory[slot]!), gpu: known(gpu[slot]!), age_ms };
+  return {
+    cpu: known(cpu[slot]!),
+    memory: known(memory[slot]!),
+    gpu: known(gpu[slot]!),
+    queued: known(queued[slot]!),
+    age_ms,
+  };
 }
 
 /** By weight, over the first priority group in which anybody takes work; the others are due nothing now. */

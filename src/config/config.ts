@@ -120,6 +120,8 @@ export interface PoolConfig {
   readonly connections: ConnectionsConfig;
   /** The version of the PROXY header that begins every connection to its backends; null = none. */
   readonly proxyProtocol: "v1" | "v2" | null;
+  /** Each request asks its backend for a load report (ORCA) in that format; null = none does. */
+  readonly loadReports: "text" | "json" | null;
 }
 
 /** A policy of the menu with its options. */

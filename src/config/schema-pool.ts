@@ -42,6 +42,13 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     proxy_protocol: offOr(z.enum(["v1", "v2"]))
       .prefault("off")
       .describe("begins every connection to a backend with a PROXY header that names the client"),
+    orca: z
+      .enum(["auto", "off", "text", "json"])
+      .prefault("auto")
+      .describe(
+        "asks the backends with every request how loaded they are (ORCA, as vLLM and Triton answer it);" +
+          " `auto`: in `text` where the policy is `resource` and no agent is asked, else `off`",
+      ),
   })
   .transform((written): UnnamedPool => ({
     policy: written.policy,
@@ -59,7 +66,18 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     failover: written.failover,
     connections: written.connections,
     proxyProtocol: written.proxy_protocol,
+    loadReports: loadReportsOf(written.orca, written.policy.name, written.agent_check !== null),
   }));
+
+/** A report replaces the one before as a whole: who asks agents has to want both. */
+function loadReportsOf(
+  orca: "auto" | "off" | "text" | "json",
+  policy: string,
+  hasAgents: boolean,
+): PoolConfig["loadReports"] {
+  if (orca === "auto") return policy === "resource" && !hasAgents ? "text" : null;
+  return orca === "off" ? null : orca;
+}
 
 /** A pool whose name is not known yet, and whose files are not read. */
 export interface UnnamedPool extends Omit<PoolConfig, "name" | "backends"> {

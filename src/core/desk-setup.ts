@@ -5,6 +5,7 @@ import type { Policy } from "./policies/policy.ts";
 import type { PoolOptions } from "./pool-options.ts";
 import type { Roster } from "./roster.ts";
 import type { Turnstile } from "./sharing/turnstile.ts";
+import type { Vitals } from "./vitals.ts";
 
 /** Who learns from leases: in the same thread, or through a ring in another one. */
 export interface Witness {
@@ -12,6 +13,8 @@ export interface Witness {
   started(lease: LeaseFacts, nowMs: number): void;
   /** The work stands and only goes on; settled follows. */
   established(lease: LeaseFacts, nowMs: number): void;
+  /** The answer says how its endpoint is. */
+  reported(lease: LeaseFacts, vitals: Vitals, nowMs: number): void;
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void;
 }
 

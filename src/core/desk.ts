@@ -15,6 +15,7 @@ import type { Policy } from "./policies/policy.ts";
 import { PromptHolds } from "./prompt-holds.ts";
 import type { Roster } from "./roster.ts";
 import { OpenTurnstile, type Turnstile } from "./sharing/turnstile.ts";
+import type { Vitals } from "./vitals.ts";
 import type { Work } from "./work.ts";
 
 /**
@@ -187,6 +188,10 @@ export class Desk implements LeaseBook, GuestDesk {
     this.waiting.serve(nowMs);
   }
 
+  leaseReported(lease: Lease, vitals: Vitals): void {
+    this.witness.reported(lease, vitals, this.clock.nowMs());
+  }
+
   leaseProgressed(lease: Lease, units: number): void {
     this.ledger.workOff(lease.slot, lease.generation, units);
   }
@@ -245,15 +250,11 @@ export class Desk implements LeaseBook, GuestDesk {
 
   /** Nobody may choose between the end of a booking and its being known: he would overtake who waits. */
   #giveBack({ slot, generation, units }: Lease): void {
-    const turnstile = this.#turnstile;
-    if (!turnstile.isNeeded) {
-      this.ledger.unbook(slot, generation, units);
-      return;
-    }
-    const hasEntered = turnstile.enter();
+    const { isNeeded } = this.#turnstile;
+    const hasEntered = isNeeded && this.#turnstile.enter();
     this.ledger.unbook(slot, generation, units);
-    turnstile.changed();
-    if (hasEntered) turnstile.leave();
+    if (isNeeded) this.#turnstile.changed();
+    if (hasEntered) this.#turnstile.leave();
   }
 
   #pickInOrder(work: Work, lease: Lease, waiter: Waiter | null, look: number, nowMs: number): Decision {
@@ -261,9 +262,8 @@ export class Desk implements LeaseBook, GuestDesk {
     const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
     if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     const why = mustStandBehind && this.chooser.mayWait(work, nowMs) ? "saturated" : this.chooser.whyNone();
-    if (why !== "saturated" || waiter === null) return this.refusal(why, nowMs);
     const { queue } = this.#options;
-    if (queue === null) return this.refusal("saturated", nowMs);
+    if (why !== "saturated" || waiter === null || queue === null) return this.refusal(why, nowMs);
     return this.waiting.admit(work, lease, waiter, queue, mustStandBehind ? null : look, nowMs);
   }
 

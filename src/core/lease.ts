@@ -1,6 +1,7 @@
 import type { Endpoint } from "./endpoint.ts";
 import type { FailureCause } from "./failure-cause.ts";
 import { Forecast } from "./forecast.ts";
+import type { Vitals } from "./vitals.ts";
 
 /**
  * How an attempt ended. A client's abort is never a failure of the endpoint; for its latency it is a censored
@@ -53,6 +54,7 @@ export interface LeaseFacts {
 export interface LeaseBook {
   leaseStarted(lease: Lease): void;
   leaseEstablished(lease: Lease): void;
+  leaseReported(lease: Lease, vitals: Vitals): void;
   leaseProgressed(lease: Lease, units: number): void;
   leaseSettled(lease: Lease, outcome: Outcome, detail: OutcomeDetail): void;
 }
@@ -126,6 +128,11 @@ export class Lease {
     this.started();
     this.isEstablished = true;
     this.#book.leaseEstablished(this);
+  }
+
+  /** The answer says how its endpoint is. */
+  reported(vitals: Vitals): void {
+    this.#book?.leaseReported(this, vitals);
   }
 
   /** `units` of the work are done: they are pending no more. */

@@ -1,5 +1,6 @@
 import { STATE, UNLIMITED } from "./endpoint-state.ts";
 import { Columns, type LedgerStorage, type ThreadColumns } from "./ledger-storage.ts";
+import type { Vitals } from "./vitals.ts";
 
 /**
  * What is known of each endpoint, as columns of numbers over one buffer: one row (slot) per endpoint. All but
@@ -44,6 +45,8 @@ export class LedgerColumns {
   readonly cpu: Float64Array;
   readonly memory: Float64Array;
   readonly gpu: Float64Array;
+  /** Requests that wait inside of it, as it reported; NaN is unknown. */
+  readonly queued: Float64Array;
   /** When it reported, in the clock's milliseconds. */
   readonly reportedAtMs: Float64Array;
   /** Since when it is on probation, in the clock's milliseconds. */
@@ -77,6 +80,7 @@ export class LedgerColumns {
     this.cpu = columns.floats();
     this.memory = columns.floats();
     this.gpu = columns.floats();
+    this.queued = columns.floats();
     this.reportedAtMs = columns.floats();
     this.probationSinceMs = columns.floats();
     this.exploreAtMs = columns.floats();
@@ -95,6 +99,15 @@ export class LedgerColumns {
       running: columns.integers(),
       heldUnits: columns.floats(),
     }));
+  }
+
+  /** What the slot's endpoint says of itself replaces what it said before, as a whole. */
+  report(slot: number, { cpu, memory, gpu, queued }: Vitals, nowMs: number): void {
+    this.cpu[slot] = cpu;
+    this.memory[slot] = memory;
+    this.gpu[slot] = gpu;
+    this.queued[slot] = queued;
+    this.reportedAtMs[slot] = nowMs;
   }
 
   /** The slot is as if it had never been used, but for its generation. */
@@ -116,6 +129,7 @@ export class LedgerColumns {
     this.cpu[slot] = Number.NaN;
     this.memory[slot] = Number.NaN;
     this.gpu[slot] = Number.NaN;
+    this.queued[slot] = Number.NaN;
     this.reportedAtMs[slot] = Number.NEGATIVE_INFINITY;
     this.probationSinceMs[slot] = 0;
     this.exploreAtMs[slot] = Number.POSITIVE_INFINITY;

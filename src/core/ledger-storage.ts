@@ -71,5 +71,5 @@ export function newTotals(slotsMax: number): ThreadColumns {
   };
 }
 
-const HEALTH_COLUMNS = 24;
+const HEALTH_COLUMNS = 25;
 const THREAD_COLUMNS = 5;

@@ -6,6 +6,7 @@ import type { Ledger } from "./ledger.ts";
 import type { Policy } from "./policies/policy.ts";
 import type { Roster } from "./roster.ts";
 import { PENALTY_MS_MAX, PENALTY_MS_MIN, type Speed } from "./speed.ts";
+import type { Vitals } from "./vitals.ts";
 
 /** What attempts teach about their endpoints: counters, speed, and whether one should be ejected. */
 export class Lessons implements Witness {
@@ -38,6 +39,10 @@ export class Lessons implements Witness {
     if (this.#ledger.generation[lease.slot] !== lease.generation) return;
     if (lease.why === "trial") this.#endTrial(lease, nowMs);
     this.#isWell(lease, nowMs);
+  }
+
+  reported({ slot, generation }: LeaseFacts, vitals: Vitals, nowMs: number): void {
+    if (this.#ledger.generation[slot] === generation) this.#ledger.report(slot, vitals, nowMs);
   }
 
   /** The attempt has ended; one whose slot is another's by now teaches nothing. */

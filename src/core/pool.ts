@@ -1,4 +1,5 @@
 import { Caretaker, OUTLIER_OFF } from "./caretaker.ts";
+import type { Witness } from "./desk-setup.ts";
 import { Desk } from "./desk.ts";
 import type { Endpoint, EndpointSpec } from "./endpoint.ts";
 import type { PoolEventKind, PoolEventSink } from "./events.ts";
@@ -176,12 +177,8 @@ export class Pool extends Desk {
   }
 
   /** What the endpoint reports of itself, 0..1 each; NaN leaves a figure unknown. */
-  reported(endpoint: Endpoint, cpu: number, memory: number, gpu: number): void {
-    const { slot } = endpoint;
-    this.ledger.cpu[slot] = cpu;
-    this.ledger.memory[slot] = memory;
-    this.ledger.gpu[slot] = gpu;
-    this.ledger.reportedAtMs[slot] = this.clock.nowMs();
+  reported({ slot }: Endpoint, cpu: number, memory: number, gpu: number): void {
+    this.ledger.report(slot, { cpu, memory, gpu, queued: Number.NaN }, this.clock.nowMs());
   }
 
   /** What other threads told has been learned: more may be chosen than before. */
@@ -222,4 +219,9 @@ export interface PoolSetup {
 }
 
 /** Until the lessons are there. */
-const UNTOLD = { started: (): void => {}, established: (): void => {}, settled: (): void => {} };
+const UNTOLD: Witness = {
+  started: (): void => {},
+  established: (): void => {},
+  reported: (): void => {},
+  settled: (): void => {},
+};

@@ -62,6 +62,8 @@ export const FIELD = {
   etag: 57,
   xForwardedServer: 58,
   idempotencyKey: 59,
+  endpointLoadMetrics: 60,
+  endpointLoadMetricsFormat: 61,
 } as const;
 
 /**

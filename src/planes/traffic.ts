@@ -6,6 +6,7 @@ import type { Desk } from "../core/desk.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import { DEFAULT_LIMITS } from "../http1/limits.ts";
 import type { SessionLearner } from "../proxy/learned-session.ts";
+import { LoadReports } from "../proxy/load-reports.ts";
 import { PoolStats } from "../proxy/pool-stats.ts";
 import type { PoolTraffic } from "../proxy/pool-traffic.ts";
 import { SessionCookies } from "../proxy/session-cookie.ts";
@@ -56,6 +57,7 @@ export class Traffic {
       learner: session === null || learned === null ? null : learnerOf(session, learned),
       cookies,
       idByTag: cookies?.tagsOf(config.backends.map(({ id }) => id)) ?? new Map(),
+      loadReports: config.loadReports === null ? null : new LoadReports(config.loadReports),
       retry: config.retry,
       budget: this.#budget,
       timeouts: config.timeouts,

@@ -31,7 +31,10 @@ export interface Admission {
   /** HTTP/1.0 may name no host; what we send must. */
   readonly lacksHost: boolean;
   readonly method: string;
-  readonly isReplaySafe: boolean;
+  /** As its method and path say; what its body says may change it before the first attempt. */
+  isReplaySafe: boolean;
+  /** The backend is asked how it is, which the client did not do. */
+  readonly asksForLoad: boolean;
   readonly expectsContinue: boolean;
   /** HTTP/1.0: no chunks, no interim responses, no second request. */
   readonly isOldClient: boolean;
@@ -121,13 +124,15 @@ function admitTo(
   if (traffic.cookies !== null) work.sessionSlot = cookieSlot(traffic, head);
   const learnedHash =
     traffic.learner === null ? NO_KEY : findLearned(traffic, head, work, context.clock.nowMs());
+  const loadLine = traffic.loadReports?.lineFor(head) ?? "";
   return {
     route,
     traffic,
-    head: forwardedHead(context, head, record, route, traffic, target) + upgradeLines(upgrade),
+    head: forwardedHead(context, head, record, route, traffic, target) + loadLine + upgradeLines(upgrade),
     lacksHost: head.host === "" && route.host === null,
     method: head.method,
     isReplaySafe: work.isReplayable,
+    asksForLoad: loadLine !== "",
     expectsContinue: head.expectsContinue,
     isOldClient: head.minorVersion === 0,
     sessionHome: homeOf(traffic, work.sessionSlot),

@@ -135,6 +135,7 @@ export class Attempt implements UpstreamListener, DeadlineOwner {
   onResponseHead(head: ResponseHead): void {
     this.#isAnswered = true;
     if (!this.#relay.awaitsToken(head)) this.lease.started();
+    this.#admission!.traffic.loadReports?.take(head, this.lease);
     this.#owner.onAnswer(head);
   }
 

@@ -39,11 +39,15 @@ export interface CookieRewrite {
   rewriteCookie(value: string): string;
 }
 
-/** The status line and the field lines of a response that go on to the client, without the empty line. */
+/**
+ * The status line and the field lines of a response that go on to the client, without the empty line.
+ * `hidesLoad`: its load report was asked for by us.
+ */
 export function responseLines(
   head: ResponseHead,
   isChunkedToClient: boolean,
   edits: FieldEdits | null,
+  hidesLoad: boolean,
 ): string {
   let text = statusLine(head.status);
   let from = 0;
@@ -52,8 +56,9 @@ export function responseLines(
     const isOurs = id === FIELD.unknown ? isEvenerField(head, i) : DROPPED_FROM_RESPONSE[id] === 1;
     // Where there is no body there is no length of it (RFC 9110 8.6).
     const isVoid = id === FIELD.contentLength && (head.status === 204 || head.status === 205);
+    const isHidden = hidesLoad && id === FIELD.endpointLoadMetrics;
     const isEdited = edits !== null && edits.drops(head, i);
-    if (!isOurs && !isVoid && !isEdited && !isListed(head, i, id)) continue;
+    if (!isOurs && !isVoid && !isHidden && !isEdited && !isListed(head, i, id)) continue;
     if (i > from) text += head.lines(from, i);
     from = i + 1;
   }

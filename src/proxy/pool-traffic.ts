@@ -2,6 +2,7 @@ import type { RetryBudget } from "../core/admission/retry-budget.ts";
 import type { Desk } from "../core/desk.ts";
 import type { KeySource } from "./keys.ts";
 import type { SessionLearner } from "./learned-session.ts";
+import type { LoadReports } from "./load-reports.ts";
 import type { PoolStats } from "./pool-stats.ts";
 import type { SessionCookies } from "./session-cookie.ts";
 import type { Upstreams } from "./upstream-pool.ts";
@@ -22,6 +23,8 @@ export interface PoolTraffic {
   readonly idByTag: ReadonlyMap<string, string>;
   /** For sessions that are learned from answers. */
   readonly learner: SessionLearner | null;
+  /** Backends are asked how they are; null where they are not. */
+  readonly loadReports: LoadReports | null;
   readonly retry: RetryRules | null;
   readonly budget: RetryBudget | null;
   readonly timeouts: TrafficTimeouts;

@@ -26,7 +26,7 @@ export function responseText(
   admission: Admission,
 ): string {
   // A HEAD's answer says how its body would come: nothing is known of that where it would be chunked.
-  let text = responseLines(head, mode === "chunked", admission.route.responseFields);
+  let text = responseLines(head, mode === "chunked", admission.route.responseFields, admission.asksForLoad);
   if (head.indexOf(FIELD.date) < 0) text += `date: ${httpDate(Date.now())}\r\n`;
   text += decisionLines(record);
   text += `x-request-id: ${record.requestId}\r\n${sessionLine(head, admission, record)}`;

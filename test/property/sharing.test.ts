@@ -8,6 +8,7 @@ import type { LeaseFacts, Outcome, OutcomeDetail, PickReason } from "../../src/c
 import { Ledger } from "../../src/core/ledger.ts";
 import { OwnedLock } from "../../src/core/sharing/owned-lock.ts";
 import { ReportReader, ReportWriter } from "../../src/core/sharing/report-ring.ts";
+import type { Vitals } from "../../src/core/vitals.ts";
 
 const THREADS = 4;
 const SLOTS = 3;
@@ -239,9 +240,14 @@ const DETAIL: OutcomeDetail = { retryAfterMs: 0, isUnreachable: false };
 /** One of the kinds of report, known by `bookedAtMs`. */
 function tell(writer: ReportWriter, number: number): void {
   const facts = { ...FACTS, bookedAtMs: number };
-  if (number % 3 === 0) writer.started(facts, number);
-  else if (number % 3 === 1) writer.established(facts, number);
+  if (number % 4 === 0) writer.started(facts, number);
+  else if (number % 4 === 1) writer.established(facts, number);
+  else if (number % 4 === 2) writer.reported(facts, vitalsOf(number), number);
   else writer.settled(facts, "ok", DETAIL, number);
+}
+
+function vitalsOf(number: number): Vitals {
+  return { cpu: number, memory: Number.NaN, gpu: number / 3, queued: -number };
 }
 
 class Told implements Witness {
@@ -254,6 +260,11 @@ class Told implements Witness {
 
   established({ bookedAtMs }: LeaseFacts): void {
     this.numbers.push(bookedAtMs);
+  }
+
+  reported({ slot, generation }: LeaseFacts, vitals: Vitals, nowMs: number): void {
+    assert.deepEqual([slot, generation, vitals], [FACTS.slot, FACTS.generation, vitalsOf(nowMs)]);
+    this.numbers.push(nowMs);
   }
 
   settled(facts: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {

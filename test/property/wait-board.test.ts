@@ -243,7 +243,7 @@ class Room {
         failover: "down",
         sessionWhenFull: "wait",
       },
-      witness: { started: () => {}, established: () => {}, settled: () => {} },
+      witness: { started: () => {}, established: () => {}, reported: () => {}, settled: () => {} },
       turnstile: new SlowBoard(this.#memory, thread, this.#bells, () => this.whileComing()),
       thread,
       threads: THREADS,

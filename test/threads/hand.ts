@@ -122,4 +122,9 @@ export class Hand {
 
 /** Not Node's: that is loaded at its first use, and a thread may end in the middle of it. */
 const CLOCK = { turns: 0, nowMs: (): number => ++CLOCK.turns / 1000 };
-const SILENT = { started: (): void => {}, established: (): void => {}, settled: (): void => {} };
+const SILENT = {
+  started: (): void => {},
+  established: (): void => {},
+  reported: (): void => {},
+  settled: (): void => {},
+};

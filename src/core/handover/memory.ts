@@ -112,5 +112,6 @@ const COLUMNS = [
   "cpu",
   "memory",
   "gpu",
+  "queued",
 ] as const;
 const TIMES = ["sampledAtMs", "reportedAtMs", "probationSinceMs", "exploreAtMs", "restUntilMs"] as const;

@@ -1,8 +1,8 @@
 import { NO_OPTIONS, type Policy, type PolicyKit, type PolicySpec, type PoolView } from "./policy.ts";
 
 /**
- * The endpoint with the lowest utilisation (the highest of its CPU, memory and GPU as reported), blended with
- * what is in flight there.
+ * The endpoint with the lowest utilisation (the highest of its CPU, memory and GPU as reported, and what
+ * waits inside of it), blended with what is in flight there.
  * When to use: endpoints serve others beside us, or work loads them in ways that counts do not show.
  * When not: nobody reports; it is `least_request` with less knowledge then.
  * Cost: O(n) a pick, no allocation (the peers' median is taken anew every 100 ms).
@@ -101,11 +101,12 @@ const MEDIAN_MS = 100;
 /** One request in flight counts as much as 5 % of utilisation. */
 const IN_FLIGHT_SHARE = 0.05;
 
-/** The highest of the three figures that were reported, 0..1; NaN when none was. */
+/** The highest of the three shares that were reported, and what waits there; NaN when nothing was. */
 function utilisation(view: PoolView, slot: number): number {
-  const { cpu, memory, gpu } = view.ledger;
+  const { cpu, memory, gpu, queued } = view.ledger;
   let highest = cpu[slot]!;
   if (!(memory[slot]! <= highest)) highest = Number.isNaN(memory[slot]!) ? highest : memory[slot]!;
   if (!(gpu[slot]! <= highest)) highest = Number.isNaN(gpu[slot]!) ? highest : gpu[slot]!;
-  return highest;
+  if (Number.isNaN(queued[slot]!)) return highest;
+  return (Number.isNaN(highest) ? 0 : highest) + IN_FLIGHT_SHARE * queued[slot]!;
 }

@@ -3,6 +3,7 @@ import { FAILURE_CAUSES } from "../failure-cause.ts";
 import { Forecast } from "../forecast.ts";
 import { type LeaseFacts, NO_DETAIL, type Outcome, type OutcomeDetail, type PickReason } from "../lease.ts";
 import type { Ledger } from "../ledger.ts";
+import type { Vitals } from "../vitals.ts";
 
 /**
  * What a data thread has to tell about its leases, on its way to the thread that keeps the pools' health: a
@@ -48,6 +49,24 @@ export class ReportWriter implements Witness {
     this.#write(lease, ESTABLISHED, NO_DETAIL, nowMs);
   }
 
+  reported({ slot, generation }: LeaseFacts, { cpu, memory, gpu, queued }: Vitals, nowMs: number): void {
+    if (this.#room() <= 0) {
+      this.dropped++;
+      return;
+    }
+    const records = this.#records;
+    const at = ((this.#written >>> 0) % RECORDS_MAX) * FIELDS;
+    records[at] = REPORTED;
+    records[at + 1] = slot;
+    records[at + 2] = generation;
+    records[at + 3] = cpu;
+    records[at + 4] = memory;
+    records[at + 5] = gpu;
+    records[at + 6] = queued;
+    records[at + 9] = nowMs;
+    this.#publish(this.#written);
+  }
+
   settled(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
     if (this.#write(lease, OUTCOMES.indexOf(outcome), detail, nowMs)) {
       if (outcome !== "ok" || lease.why === "trial") this.#call();
@@ -68,7 +87,7 @@ export class ReportWriter implements Witness {
   #write(lease: LeaseFacts, what: number, detail: OutcomeDetail, nowMs: number): boolean {
     let written = this.#written;
     const { isPrompt } = lease;
-    if (((written - Atomics.load(this.#positions, READ)) | 0) + (isPrompt ? 1 : 0) >= RECORDS_MAX) {
+    if (this.#room() <= (isPrompt ? 1 : 0)) {
       this.dropped++;
       return false;
     }
@@ -87,9 +106,19 @@ export class ReportWriter implements Witness {
     records[at + 9] = nowMs;
     records[at + 10] = lease.isEstablished ? 1 : 0;
     records[at + 11] = detail.cause === undefined ? 0 : FAILURE_CAUSES.indexOf(detail.cause);
-    this.#written = (written + 1) | 0;
-    Atomics.store(this.#positions, WRITTEN, this.#written);
+    this.#publish(written);
     return true;
+  }
+
+  /** Records that can be written now. */
+  #room(): number {
+    return RECORDS_MAX - ((this.#written - Atomics.load(this.#positions, READ)) | 0);
+  }
+
+  /** All up to the record at `last` may be read. */
+  #publish(last: number): void {
+    this.#written = (last + 1) | 0;
+    Atomics.store(this.#positions, WRITTEN, this.#written);
   }
 
   /** In front of the record that it belongs to, and told with it. */
@@ -145,6 +174,7 @@ export class ReportReader {
     if (records[at]! <= FORECAST) return this.#readForecast(at);
     facts.slot = records[at + 1]!;
     facts.generation = records[at + 2]!;
+    if (records[at] === REPORTED) return this.#tellReported(at, witnessOf(facts));
     facts.scale = records[at + 3]!;
     facts.bookedAtMs = records[at + 4]!;
     facts.firstByteMs = records[at + 5]!;
@@ -161,6 +191,14 @@ export class ReportReader {
       if (facts.isPrompt) facts.forecast.reset();
       facts.isPrompt = false;
     }
+  }
+
+  #tellReported(at: number, witness: Witness | undefined): void {
+    const records = this.#records;
+    const cpu = records[at + 3]!;
+    const memory = records[at + 4]!;
+    const gpu = records[at + 5]!;
+    witness?.reported(this.#facts, { cpu, memory, gpu, queued: records[at + 6]! }, records[at + 9]!);
   }
 
   #readForecast(at: number): void {
@@ -208,13 +246,15 @@ class Facts implements LeaseFacts {
 const WRITTEN = 0;
 const READ = 1;
 const POSITIONS_BYTES = 8;
-const FIELDS = 12;
+const FIELDS = 14;
 /** A power of two, so that positions may wrap: some tenths of a second at full speed. */
 const RECORDS_MAX = 8_192;
 const STARTED = -1;
 const ESTABLISHED = -2;
+/** How the endpoint is: fields of its own. */
+const REPORTED = -3;
 /** The next record's; less by 1 for a stream, by 2 for a sibling. Smaller than any other. */
-const FORECAST = -3;
+const FORECAST = -4;
 const OUTCOMES: readonly Outcome[] = [
   "ok",
   "backend_error",

@@ -1,12 +1,10 @@
 import { isObject, parseJson } from "./answer-event.ts";
 
-/** The field of a request that asks for a load report in its answer (ORCA, as vLLM and Triton have it). */
+/**
+ * The field of a request that asks for a load report in its answer (ORCA, as vLLM and Triton have it). It
+ * says `text` or `json`: vLLM takes any case, Triton (`orca_http.cc`) only this one.
+ */
 export const LOAD_REPORT_FORMAT_FIELD = "endpoint-load-metrics-format";
-/** What it says: vLLM takes any case, Triton (`orca_http.cc`) only this one. */
-export const LOAD_REPORT_FORMAT = "text";
-/** The field of the answer that has the report. */
-export const LOAD_REPORT_FIELD = "endpoint-load-metrics";
-
 /** A longer report is not read. */
 export const LOAD_REPORT_CHARS_MAX = 4096;
 /** More of its metrics are not kept. */

@@ -93,7 +93,7 @@ describe("status", () => {
     source.clock.advance(40);
     it.stats.of("a:1").recentFirstByteMs.record(120, 40);
     const status = reader.backend(it, "a:1")!;
-    assert.deepEqual(status.vitals, { cpu: 0.25, memory: null, gpu: 1, age_ms: 40 });
+    assert.deepEqual(status.vitals, { cpu: 0.25, memory: null, gpu: 1, queued: null, age_ms: 40 });
     assert.ok(status.first_byte_ms.p50! >= 120 && status.first_byte_ms.p50! < 143);
     assert.deepEqual([status.picks, status.successes, status.failures, status.aborts], [1, 1, 0, 0]);
     const other = reader.backend(it, "b:1")!;
