@@ -34,13 +34,18 @@ export class Collector {
 
   /** Puts what has been found into the work. `chunks` is what has come of the body. */
   describe(work: Work, chunks: readonly Buffer[]): void {
-    const { bodyKey, traffic } = this.#admission!;
+    const admission = this.#admission!;
+    const { bodyKey, traffic, route } = admission;
     if (bodyKey !== null) {
       const key = bodyKeyOf(bodyKey.field, chunks);
       if (bodyKey.isSession) work.sessionKey = key;
       else work.key = key;
     }
-    this.call?.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN);
+    if (this.call === null) return;
+    this.call.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN);
+    if (route.replay !== "auto") return;
+    admission.isReplaySafe = this.call.mayReplay(work.isReplayable);
+    work.isReplayable = admission.isReplaySafe;
   }
 
   /** The head of a model's stream may wait for its first token: another backend could take over till then. */

@@ -11,7 +11,10 @@ export function callText(call: ModelCall, beganMs: number, hasHashes: boolean): 
   const { promptTokens, cachedTokens, completionTokens } = answer.usage;
   const told = Number.isNaN(promptTokens) ? Math.round(facts.promptTokens) : promptTokens;
   let text = `,"model":${jsonText(facts.model)},"stream":${facts.isStreamed},"prompt_tokens":${told}`;
-  text += `,"cached_tokens":${orNull(cachedTokens)},"output_tokens":${orNull(completionTokens)}`;
+  const isCounted = Number.isNaN(completionTokens) && answer.contentEvents > 0;
+  const outputTokens = isCounted ? answer.contentEvents : completionTokens;
+  text += `,"cached_tokens":${orNull(cachedTokens)},"output_tokens":${orNull(outputTokens)}`;
+  if (isCounted) text += ',"output_tokens_counted":true';
   text += `,"first_token_ms":${orNull(Math.round((answer.firstContentMs - beganMs) * 100) / 100)}`;
   if (hasHashes)
     text += `,"block_tokens":${facts.blockTokens.toFixed(2)},"prompt_blocks":"${hashesOf(call)}"`;

@@ -25,7 +25,8 @@ export interface LlmApi {
   readonly paths: readonly string[];
   /**
    * Nothing stays behind in the backend: the request may be sent to another one until the first byte of an
-   * answer has gone to the client. With `unless_stored` it depends on the body's `store`.
+   * answer has gone to the client. With `unless_stored` only where the body's `store` is false; everywhere
+   * not where it is true.
    */
   readonly replay: "safe" | "unless_stored" | "no";
   /** When the answer comes piece by piece: when the body says so, unless it says no, always, never. */

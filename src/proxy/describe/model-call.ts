@@ -62,6 +62,17 @@ export class ModelCall {
     work.prompt = prompt;
   }
 
+  /**
+   * What the body says of being sent twice, where its path says `byPath`: what the backend keeps of it
+   * (`store`) would be there twice, or of what is not all here, might be.
+   */
+  mayReplay(byPath: boolean): boolean {
+    const { store, state } = this.#scan!.facts;
+    if (store === true) return false;
+    if (this.#api!.replay !== "unless_stored") return byPath;
+    return byPath || (store === false && state === "complete");
+  }
+
   /** The head of an answer has come; true when its first token is still to come. */
   answered(head: ResponseHead): boolean {
     const type = head.value(FIELD.contentType);
