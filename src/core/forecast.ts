@@ -33,6 +33,9 @@ export class Forecast implements PrefixMatch {
   toldPromptTokens: number = Number.NaN;
   cachedTokens: number = Number.NaN;
   outputTokens: number = Number.NaN;
+  /** By the endpoint's own clock: for all that was generated, and to load the model; NaN is unknown. */
+  decodeMs: number = Number.NaN;
+  loadMs: number = Number.NaN;
 
   reset(): void {
     this.promptTokens = 0;
@@ -53,5 +56,7 @@ export class Forecast implements PrefixMatch {
     this.toldPromptTokens = Number.NaN;
     this.cachedTokens = Number.NaN;
     this.outputTokens = Number.NaN;
+    this.decodeMs = Number.NaN;
+    this.loadMs = Number.NaN;
   }
 }

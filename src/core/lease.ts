@@ -150,6 +150,12 @@ export class Lease {
     this.forecast.outputTokens = outputTokens;
   }
 
+  /** How long parts of it took, as the answer told; NaN is unknown. */
+  timed(decodeMs: number, loadMs: number): void {
+    this.forecast.decodeMs = decodeMs;
+    this.forecast.loadMs = loadMs;
+  }
+
   /** The end, exactly once; returns false (and does nothing) when it had ended before. */
   settle(outcome: Outcome, detail: OutcomeDetail = NO_DETAIL): boolean {
     const book = this.#book;

@@ -169,7 +169,7 @@ export class PromptPlacement implements Policy {
     this.#speed.observe(slot, aheadUnits, ms, nowMs);
   }
 
-  /** An answer that came as a whole: what its tokens did not take was spent before the first. */
+  /** An answer that came as a whole: what its tokens (or loading the model) did not take was its prompt's. */
   #learnStep(
     slot: number,
     forecast: Readonly<Forecast>,
@@ -177,11 +177,14 @@ export class PromptPlacement implements Policy {
     firstByteMs: number,
     nowMs: number,
   ): void {
-    const steps = forecast.outputTokens - 1;
+    const { outputTokens, decodeMs, loadMs } = forecast;
+    const steps = outputTokens - 1;
     if (forecast.isStream === 1) return this.#figures.fade(FIGURE.stepMs, (totalMs - firstByteMs) / steps);
     const prefillMs = (forecast.aheadUnits + FIRST_BYTE_UNITS) * this.#unitMs(slot);
-    this.#figures.fade(FIGURE.stepMs, Math.max(0, totalMs - prefillMs) / steps);
-    const restMs = totalMs - steps * this.#figures.values[FIGURE.stepMs]!;
+    const isTold = decodeMs <= totalMs;
+    this.#figures.fade(FIGURE.stepMs, (isTold ? decodeMs : Math.max(0, totalMs - prefillMs)) / steps);
+    const answerMs = isTold ? decodeMs : steps * this.#figures.values[FIGURE.stepMs]!;
+    const restMs = totalMs - answerMs - (loadMs <= totalMs ? loadMs : 0);
     if (restMs > 0) this.#learnFirstByte(slot, forecast, restMs, nowMs);
   }
 

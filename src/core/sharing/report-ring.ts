@@ -137,6 +137,8 @@ export class ReportWriter implements Witness {
     records[at + 9] = forecast.cachedTokens;
     records[at + 10] = forecast.outputTokens;
     records[at + 11] = forecast.toldPromptTokens;
+    records[at + 12] = forecast.decodeMs;
+    records[at + 13] = forecast.loadMs;
   }
 }
 
@@ -219,6 +221,8 @@ export class ReportReader {
     forecast.cachedTokens = records[at + 9]!;
     forecast.outputTokens = records[at + 10]!;
     forecast.toldPromptTokens = records[at + 11]!;
+    forecast.decodeMs = records[at + 12]!;
+    forecast.loadMs = records[at + 13]!;
   }
 
   #detailAt(at: number): OutcomeDetail {

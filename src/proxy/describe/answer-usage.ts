@@ -89,9 +89,13 @@ function readDetails(details: JsonObject, into: AnswerUsage): void {
   into.completionTokens = known(count(details["generated_tokens"]), into.completionTokens);
 }
 
-/** Whether its `prompt_eval_count` includes what was cached depends on its version: that stays unknown. */
+/**
+ * Versions that tell what was cached count it in `prompt_eval_count`, too; of older ones it depends, and
+ * stays unknown.
+ */
 function readOllama(value: JsonObject, into: AnswerUsage): void {
   into.promptTokens = known(count(value["prompt_eval_count"]), into.promptTokens);
+  into.cachedTokens = known(count(value["prompt_eval_cached_count"]), into.cachedTokens);
   into.completionTokens = known(count(value["eval_count"]), into.completionTokens);
   into.prefillMs = known(count(value["prompt_eval_duration"]) / NS_PER_MS, into.prefillMs);
   into.decodeMs = known(count(value["eval_duration"]) / NS_PER_MS, into.decodeMs);
@@ -169,6 +173,7 @@ const SPACES_MAX = 8;
 const OBJECTS = ["timings", "meta_info", "details"] as const;
 const NUMBERS = [
   "prompt_eval_count",
+  "prompt_eval_cached_count",
   "eval_count",
   "prompt_eval_duration",
   "eval_duration",

@@ -133,9 +133,10 @@ export class ModelCall {
   complete(lease: Lease): void {
     const { answer } = this;
     answer.finish();
-    const { promptTokens, cachedTokens, completionTokens } = answer.usage;
+    const { promptTokens, cachedTokens, completionTokens, decodeMs, loadMs } = answer.usage;
     const outputTokens = Number.isNaN(completionTokens) ? answer.contentEvents : completionTokens;
     lease.told(promptTokens, cachedTokens, outputTokens > 0 ? outputTokens : Number.NaN);
+    lease.timed(decodeMs, loadMs);
   }
 
   /** The request is over. */
