@@ -22,7 +22,7 @@ export interface WorkloadOptions {
   /** Mean arrivals in a second that it is to have; 0 leaves it as it is recorded, or at 1. */
   readonly requestsPerS: number;
   /** Recorded times are spread over the 3 s that they are rounded to. */
-  readonly isJittered: boolean;
+  readonly isJittered?: boolean;
   /** Requests left out at the beginning of a trace, so that seeds can have stretches of their own. */
   readonly from?: number;
 }
