@@ -257,6 +257,27 @@ test("P10 a missing load report starves (grpc-js): who never reports is used lik
   }
 });
 
+test("P10 who reported a long queue with its last answer, and is sent nothing since, is soon tried again", () => {
+  for (const seed of [1, 2, 3]) {
+    const fleet = makeFleet("resource", seed, { specs: equals(4) });
+    const [bad, ...others] = fleet.pool.members.list;
+    const unknown = { cpu: Number.NaN, memory: Number.NaN };
+    fleet.ledger.report(bad!.slot, { ...unknown, gpu: 1, queued: 500 }, fleet.clock.nowMs());
+    const shares: number[] = [];
+    for (let second = 0; second < 60; second++) {
+      for (const { slot } of others) {
+        fleet.ledger.report(slot, { ...unknown, gpu: 0.4, queued: 0 }, fleet.clock.nowMs());
+      }
+      shares.push(closedLoop(fleet, 100, 12, { stepMs: 10 }).get(bad!.id) ?? 0);
+    }
+    assert.ok(
+      shares.slice(0, 10).every((share) => share === 0),
+      `seed ${seed}: ${shares.join(" ")}`,
+    );
+    assert.ok(shares[45]! > 0.05, `seed ${seed}: ${shares.join(" ")}`);
+  }
+});
+
 law(
   "P11 lost wake-up and endless loop at a limit of 1 (HAProxy): waiters that end at once, or ask again",
   (policy, seed) => {

@@ -101,12 +101,16 @@ const MEDIAN_MS = 100;
 /** One request in flight counts as much as 5 % of utilisation. */
 const IN_FLIGHT_SHARE = 0.05;
 
-/** The highest of the three shares that were reported, and what waits there; NaN when nothing was. */
+/**
+ * The highest of the three shares that were reported, and what waits there; NaN when nothing was. What waits
+ * counts for one at most: where reports come with answers, who is sent nothing says nothing new, and a long
+ * queue of once must have faded in half a minute.
+ */
 function utilisation(view: PoolView, slot: number): number {
   const { cpu, memory, gpu, queued } = view.ledger;
   let highest = cpu[slot]!;
   if (!(memory[slot]! <= highest)) highest = Number.isNaN(memory[slot]!) ? highest : memory[slot]!;
   if (!(gpu[slot]! <= highest)) highest = Number.isNaN(gpu[slot]!) ? highest : gpu[slot]!;
   if (Number.isNaN(queued[slot]!)) return highest;
-  return (Number.isNaN(highest) ? 0 : highest) + IN_FLIGHT_SHARE * queued[slot]!;
+  return (Number.isNaN(highest) ? 0 : highest) + Math.min(1, IN_FLIGHT_SHARE * queued[slot]!);
 }
