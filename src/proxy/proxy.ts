@@ -109,7 +109,7 @@ export class Proxy implements ListenerOwner {
     this.context.mirrors.close();
     if (isEmpty) return true;
     // Whoever only may send one request more, and has not, is not cut.
-    let isClean = true;
+    let isClean = this.#handshakes === 0;
     for (const connection of this.#exchanges.keys()) isClean = connection.retire() && isClean;
     for (const listener of listeners) listener.abort();
     for (const exchange of this.#exchanges.values()) exchange.shutDown();
