@@ -52,7 +52,8 @@ function table(): Command {
     .argument("[file]", "configuration", "evener.yaml")
     .option("--json", "for programs", false)
     .option("--explain <url>", "what happens to a request for this URL, or path")
-    .option("--method <method>", "its method; GET if absent")
+    .option("--method <method>", "its method; if absent GET, or POST with --model")
+    .option("--model <name>", "the model that its body asks for")
     .option("--header <line>", "a header of it, 'name: value'; may be repeated", collect, [])
     .description("validate a configuration, or explain what it does with a request")
     .action(async (file: string, options: CheckOptions) => {

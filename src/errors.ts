@@ -8,6 +8,7 @@ export const ERRORS = {
   EVENER_METHOD_REFUSED: "CONNECT and TRACE are not served",
   EVENER_AMBIGUOUS_PATH: "the path could be read in two ways",
   EVENER_BODY_TOO_LARGE: "the body is larger than the limit",
+  EVENER_NO_MODEL: "no route takes the model",
   EVENER_LOOP: "the request came through this balancer before",
   EVENER_FIRST_BYTE_TIMEOUT: "the backend did not begin to answer in time",
   EVENER_BACKEND_LEFT: "the backend was removed while the request was on its way",

@@ -13,6 +13,7 @@ export interface CheckOptions {
   /** A URL: what happens to a request for it? */
   readonly explain?: string;
   readonly method?: string;
+  readonly model?: string;
   readonly header: readonly string[];
 }
 
@@ -21,17 +22,22 @@ export interface CheckOptions {
  * With `--explain URL` it prints what happens to that request.
  */
 export function check(file: string, options: CheckOptions): void {
-  const { explain: url, method, header, json } = options;
-  if (url === undefined && (method !== undefined || header.length > 0)) {
+  const { explain: url, method, model, header, json } = options;
+  if (url === undefined && (method !== undefined || model !== undefined || header.length > 0)) {
     throw new EvenerError(
       "EVENER_USAGE",
-      "--method and --header belong to a request: write --explain URL, too",
+      "--method, --header and --model belong to a request: write --explain URL, too",
     );
   }
   const config = json ? loadOrPrintProblems(file) : loadConfig(file);
   if (config === null) return;
   if (url !== undefined) {
-    const explanation = explain(config, { url, method: method ?? "GET", headers: header });
+    const explanation = explain(config, {
+      url,
+      method: method ?? (model === undefined ? "GET" : "POST"),
+      headers: header,
+      model: model ?? null,
+    });
     print(json ? `${JSON.stringify({ ok: true, ...explanation })}\n` : explanationText(explanation));
   } else if (json) {
     const { pools, routes } = config;

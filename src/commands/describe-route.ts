@@ -2,9 +2,9 @@ import type { ConditionConfig, PathConfig, RouteConfig, RouteTargetConfig } from
 
 /** What a route takes, in words: `api.example.com /v1 (GET, header x-tier = gold)`. */
 export function describeMatch({ match }: RouteConfig): string {
-  const { host, path, methods, conditions } = match;
+  const { host, path, methods, models, conditions } = match;
   const methodText = methods.length === 0 ? [] : [methods.join(" or ")];
-  const extra = [...methodText, ...conditions.map(describeCondition)];
+  const extra = [...methodText, ...modelText(models), ...conditions.map(describeCondition)];
   return `${host ?? "any host"} ${describePath(path)}${extra.length === 0 ? "" : ` (${extra.join(", ")})`}`;
 }
 
@@ -29,6 +29,11 @@ export function describeCondition({ from, name, value, isPresent }: ConditionCon
   const subject = `${from} ${name}`;
   if (!isPresent) return `no ${subject}`;
   return value === null ? `${subject} there` : `${subject} = ${JSON.stringify(value)}`;
+}
+
+/** A model's name in words, or nothing. */
+function modelText(models: readonly string[]): string[] {
+  return models.length === 0 ? [] : [`model ${models.join(" or ")}`];
 }
 
 function describePath({ kind, text }: PathConfig): string {

@@ -1,4 +1,4 @@
-import type { ConditionConfig } from "../config/config-route.ts";
+import type { RouteMatchConfig } from "../config/config-route.ts";
 import type { Config } from "../config/config.ts";
 import { formatDuration, formatSize } from "../config/scalars.ts";
 import { Random } from "../core/kit/random.ts";
@@ -12,10 +12,12 @@ import { Deadlines } from "../http1/deadlines.ts";
 import type { RequestHead } from "../http1/head.ts";
 import { RequestParser } from "../http1/parser.ts";
 import { DataPlane, settingsOf } from "../planes/data-plane.ts";
-import { admit, type Admission } from "../proxy/admit.ts";
+import { admit, admitTo, type Admission } from "../proxy/admit.ts";
 import { answerText, type OwnAnswer } from "../proxy/answer.ts";
-import { parseAnswer } from "../proxy/answers.ts";
+import { noModelAnswer, parseAnswer } from "../proxy/answers.ts";
 import type { ProxyContext } from "../proxy/context.ts";
+import { routeByModel } from "../proxy/model-choice.ts";
+import type { Listing } from "../proxy/model-list.ts";
 import { Peer } from "../proxy/peer.ts";
 import { RequestRecord } from "../proxy/record.ts";
 import { FITS, MISFIT, misfitOf } from "../proxy/route-match.ts";
@@ -29,6 +31,8 @@ export interface ExplainOptions {
   readonly method: string;
   /** `name: value` each. */
   readonly headers: readonly string[];
+  /** That its body asks for; null for none. */
+  readonly model: string | null;
 }
 
 /** What a configuration does with one request; by the code that does it. */
@@ -49,7 +53,7 @@ export interface Explanation {
 export function explain(config: Config, options: ExplainOptions): Explanation {
   const deadlines = new Deadlines();
   try {
-    return judge(config, contextOf(config, deadlines), requestBytes(options));
+    return judge(config, contextOf(config, deadlines), options);
   } finally {
     deadlines.close();
   }
@@ -97,7 +101,7 @@ function contextOf(config: Config, deadlines: Deadlines): ProxyContext {
   return plane.proxy.context;
 }
 
-function requestBytes({ url, method, headers }: ExplainOptions): Buffer {
+function requestBytes({ url, method, headers, model }: ExplainOptions): Buffer {
   // Not `new URL`: it would normalise what is to be judged.
   const match = /^(?:https?:\/\/([^/?#]+))?([^#]*)$/.exec(url);
   if (match === null || !/^$|^[/?*]/.test(match[2]!)) {
@@ -111,10 +115,13 @@ function requestBytes({ url, method, headers }: ExplainOptions): Buffer {
   const hasHost = headers.some((line) => /^host:/i.test(line));
   const host = hasHost ? "" : `host: ${match[1] ?? "localhost"}\r\n`;
   const lines = headers.map((line) => `${line}\r\n`).join("");
-  return Buffer.from(`${method} ${target} HTTP/1.1\r\n${host}${lines}\r\n`, "latin1");
+  // With a body: else there is no model that could be asked for.
+  const length = model === null ? "" : "content-length: 2\r\n";
+  return Buffer.from(`${method} ${target} HTTP/1.1\r\n${host}${lines}${length}\r\n`, "latin1");
 }
 
-function judge(config: Config, context: ProxyContext, bytes: Buffer): Explanation {
+function judge(config: Config, context: ProxyContext, options: ExplainOptions): Explanation {
+  const bytes = requestBytes(options);
   const { limits, trust } = settingsOf(config, { threads: 1 });
   const parser = new RequestParser(limits);
   const record = new RequestRecord(new Peer(CLIENT, "http", trust));
@@ -122,14 +129,30 @@ function judge(config: Config, context: ProxyContext, bytes: Buffer): Explanatio
   const isRead = parser.parse(bytes, 0) === bytes.length;
   if (!isRead) return { ...NOTHING, text: answerLines(parseAnswer(parser.error!), record) };
   const { head } = parser;
-  const result = admit(context, head, record, new Work());
+  const work = new Work();
+  let result = admit(context, head, record, work);
+  if ("isListing" in result) return { ...NOTHING, text: listingLines(result) };
+  let model = options.model ?? "";
+  let hasRoute = true;
+  if ("isUndecided" in result) {
+    const found = routeByModel(result.routes, head, model);
+    model = found.model;
+    hasRoute = found.route !== null;
+    result = hasRoute ? admitTo(context, found.route, head, record, work) : noModelAnswer(model);
+  }
   // Refused before any route was asked.
-  if (record.route === "" && context.unrouted === 0) {
+  if (hasRoute && record.route === "" && context.unrouted === 0) {
     return { ...NOTHING, text: answerLines(result as OwnAnswer, record) };
   }
-  const routing = routingOf(config, context, head);
+  const routing = routingOf(config, context, head, model);
   if ("status" in result) return { ...NOTHING, ...routing, text: answerLines(result, record) };
-  return { ...NOTHING, ...routing, ...sendingOf(result) };
+  return { ...NOTHING, ...routing, ...sendingOf(result, options.model ?? "", model) };
+}
+
+function listingLines({ id, sources }: Listing): string[] {
+  const pools = [...new Set(sources.flatMap((source) => source.pools.map(({ name }) => name)))];
+  const asked = id === "" ? "the models" : `model ${JSON.stringify(id)}, if it is one`;
+  return [`Evener answers with ${asked} of ${pools.length === 0 ? "no pool" : `pool ${pools.join(", ")}`}`];
 }
 
 /** Somebody on this machine asks. */
@@ -140,6 +163,7 @@ function routingOf(
   config: Config,
   { plan }: ProxyContext,
   head: RequestHead,
+  model: string,
 ): Pick<Explanation, "passed" | "taken"> {
   const passed: { route: number; match: string; why: string }[] = [];
   const places = new Map<unknown, number>(config.routes.map((route, index) => [route, index]));
@@ -147,14 +171,14 @@ function routingOf(
     const place = places.get(spec)!;
     const route = config.routes[place]!;
     const described = { route: place, match: describeMatch(route) };
-    const misfit = misfitOf(match, head);
+    const misfit = misfitOf(match, head, model);
     if (misfit === FITS) return { passed, taken: { ...described, target: describeTarget(route.target) } };
-    passed.push({ ...described, why: reasonOf(misfit, route.match.conditions) });
+    passed.push({ ...described, why: reasonOf(misfit, route.match) });
   }
   return { passed, taken: null };
 }
 
-function reasonOf(misfit: number, conditions: readonly ConditionConfig[]): string {
+function reasonOf(misfit: number, { conditions, models }: RouteMatchConfig): string {
   switch (misfit) {
     case MISFIT.host:
       return "another host";
@@ -162,16 +186,18 @@ function reasonOf(misfit: number, conditions: readonly ConditionConfig[]): strin
       return "another path";
     case MISFIT.method:
       return "another method";
+    case MISFIT.model:
+      return `asks for model ${models.join(" or ")}`;
     default:
       return `asks for ${describeCondition(conditions[misfit - MISFIT.conditions]!)}`;
   }
 }
 
-function sendingOf({
-  route,
-  traffic,
-  head,
-}: Admission): Pick<Explanation, "pool" | "mirror" | "rules" | "text"> {
+function sendingOf(
+  { route, traffic, head }: Admission,
+  asked: string,
+  model: string,
+): Pick<Explanation, "pool" | "mirror" | "rules" | "text"> {
   const { timeouts, retry } = traffic;
   const rules = [
     `first byte within ${formatDuration(timeouts.firstByteMs)}`,
@@ -179,7 +205,9 @@ function sendingOf({
     retry === null ? "no retries" : `${retry.attempts} attempts`,
     route.bodyBytesMax === 0 ? "any body" : `body up to ${formatSize(route.bodyBytesMax)}`,
   ];
-  const { mirror } = route;
+  const { mirror, models } = route;
+  const name = models?.nameFor(model) ?? model;
+  if (name !== asked) rules.push(`model ${asked} as ${name}`);
   return {
     pool: traffic.name,
     mirror: mirror === null ? null : `pool ${mirror.traffic.name}, ${mirror.share * 100} % of the requests`,

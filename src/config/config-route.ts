@@ -28,6 +28,8 @@ export interface RouteMatchConfig {
   readonly path: PathConfig;
   /** Upper case; empty = every method. */
   readonly methods: readonly string[];
+  /** Names of models, `*` stands for any characters; empty = every request. */
+  readonly models: readonly string[];
   readonly conditions: readonly ConditionConfig[];
 }
 
@@ -78,6 +80,14 @@ export interface AnswerConfig {
 export interface RewriteConfig {
   readonly prefix: PrefixConfig | null;
   readonly host: string | null;
+  /** What models are called for the backends; `from` may have `*` for any characters. Empty = as asked. */
+  readonly models: readonly ModelAliasConfig[];
+}
+
+/** Another name for models. */
+export interface ModelAliasConfig {
+  readonly from: string;
+  readonly to: string;
 }
 
 /** Paths without a slash at their end; "" is the root. */

@@ -5,6 +5,7 @@ import type {
   AnswerConfig,
   FieldEditsConfig,
   MirrorConfig,
+  ModelAliasConfig,
   PrefixConfig,
   RedirectConfig,
   RewriteConfig,
@@ -46,13 +47,28 @@ const prefixKeys = {
     .describe("another beginning of the path"),
 };
 
+const newModel = text("text", {
+  what: "a model's name",
+  example: "llama-3-70b (no `*`)",
+  pattern: /^[!-)+-~]{1,256}$/,
+});
+const modelAliases = named("model", /^[!-~]{1,256}$/, newModel).transform((written): ModelAliasConfig[] =>
+  Object.entries(written).map(([from, to]) => ({ from, to })),
+);
+
 /** What backends are asked for. */
 export const rewriteSchema: z.ZodType<RewriteConfig> = z
   .strictObject({
     ...prefixKeys,
     host: authority().optional().describe("`Host` for the backends; the client's is in `x-forwarded-host`"),
+    model: z
+      .union([newModel.transform((to) => [{ from: "*", to }]), modelAliases])
+      .prefault({})
+      .describe("the model that backends are asked for: a name, or a map of names; `*` is any characters"),
   })
-  .transform(({ host = null, ...written }, context) => ({ prefix: prefixOf(written, context), host }));
+  .transform(({ host = null, model: models, ...written }, context) => {
+    return { prefix: prefixOf(written, context), host, models };
+  });
 
 /** Where clients are sent. */
 export const redirectSchema: z.ZodType<RedirectConfig> = z

@@ -17,6 +17,13 @@ const method = text("text", {
   pattern: /^[A-Z-]{1,32}$/,
 });
 
+/** A model's name; `*` in it stands for any characters where it says which models are meant. */
+export const modelName: z.ZodType<string> = text("text", {
+  what: "a model's name",
+  example: 'llama-3-70b, or "llama-*"',
+  pattern: /^[!-~]{1,256}$/,
+});
+
 /** What a request must be like. */
 export const matchSchema: z.ZodType<RouteMatchConfig> = z
   .strictObject({
@@ -34,14 +41,21 @@ export const matchSchema: z.ZodType<RouteMatchConfig> = z
       .union([method.transform((one) => [one]), z.array(method).min(1)])
       .optional()
       .describe("a method or a list of them; without it every method"),
+    model: z
+      .union([modelName.transform((one) => [one]), z.array(modelName).min(1)])
+      .optional()
+      .describe(
+        "the model that the request asks for, or a list; `*` is any characters; without it every request",
+      ),
     header: conditions("header", FIELD_NAME, 1).prefault({}).describe("headers that must be there"),
     query: conditions("query", PARAMETER_NAME, 0)
       .prefault({})
       .describe("parameters of the query that must be there, compared unescaped"),
     cookie: conditions("cookie", COOKIE_NAME, 0).prefault({}).describe("cookies that must be there"),
   })
-  .transform(({ host, path, method: methods = [], header, query, cookie }): RouteMatchConfig => {
-    return { host: host?.toLowerCase() ?? null, path, methods, conditions: [...header, ...query, ...cookie] };
+  .transform(({ host, path, method: methods = [], model: models = [], ...rest }): RouteMatchConfig => {
+    const found = [...rest.header, ...rest.query, ...rest.cookie];
+    return { host: host?.toLowerCase() ?? null, path, methods, models, conditions: found };
   });
 
 /** A path as requests have it: no query, no fragment. */

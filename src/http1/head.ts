@@ -160,6 +160,17 @@ export class RequestHead extends MessageHead {
     this.upgrade = null;
   }
 
+  /** The same with bytes of its own: for whoever needs a head for longer than the parser keeps it. */
+  copy(): RequestHead {
+    const copy = Object.assign(new RequestHead(), this);
+    const from = this.lineStart(0);
+    copy.bytes = Buffer.from(this.bytes.subarray(from, this.lineStart(this.count)));
+    copy.spans = this.spans.slice(0, 4 * (this.count + 1));
+    copy.ids = this.ids.slice(0, this.count);
+    copy.rebase(from);
+    return copy;
+  }
+
   /** Whether the target is the same as that of the message before (then its parts are, too). */
   hasTarget(start: number, end: number): boolean {
     return equalsLatin1(this.bytes, start, end, this.target);

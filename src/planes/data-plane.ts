@@ -9,6 +9,7 @@ import { DEFAULT_LIMITS } from "../http1/limits.ts";
 import { AccessLog, type LogWriter } from "../proxy/access-log.ts";
 import type { Plan } from "../proxy/context.ts";
 import { Mirrors } from "../proxy/mirror.ts";
+import { ModelLists } from "../proxy/model-list.ts";
 import type { PoolTraffic } from "../proxy/pool-traffic.ts";
 import { connectionsThatFit } from "../proxy/descriptors.ts";
 import { Proxy, type ProxySettings } from "../proxy/proxy.ts";
@@ -39,8 +40,9 @@ export class DataPlane {
     const counts = { answeredLocally: 0, unrouted: 0, malformed: 0, refusedPrefaces: 0, failedHandshakes: 0 };
     const plan = { routes: new RouteTable([]) };
     const mirrors = new Mirrors();
+    const modelLists = new ModelLists(() => clock.nowMs());
     const logs = { accessLog: this.#accessLog, placements: this.#placements };
-    const shared = { clock, random, deadlines, pseudonym, tickets, ...logs, mirrors };
+    const shared = { clock, random, deadlines, pseudonym, tickets, ...logs, mirrors, modelLists };
     const onPrefaceRefused = this.#noteRefusal.bind(this);
     const context = { ...shared, ...counts, plan, ids: new RequestIds(), onPrefaceRefused };
     this.proxy = new Proxy(context, settingsOf(config, kit));

@@ -7,17 +7,19 @@ import type { OwnAnswer } from "./answer.ts";
 import { ANSWERS, OPTIONS_ANSWER } from "./answers.ts";
 import type { ProxyContext } from "./context.ts";
 import type { LlmApi } from "./describe/llm-api.ts";
-import { describableApi } from "./describe/recognise.ts";
+import { describableApi, recogniseApi } from "./describe/recognise.ts";
 import { requestLines } from "./forwarding.ts";
 import { keyOf, type KeySource } from "./keys.ts";
 import { findLearned } from "./learned-session.ts";
 import { drawMirror, type MirroredRequest } from "./mirror.ts";
+import { type Listing, listingOf } from "./model-list.ts";
 import type { Peer } from "./peer.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import type { RequestRecord } from "./record.ts";
 import { Redirect } from "./redirect.ts";
 import { isLlmPath, isReplaySafe } from "./request-kind.ts";
-import type { LocalRoute, PoolRoute } from "./route.ts";
+import type { LocalRoute, PoolRoute, Route } from "./route.ts";
+import type { RouteTable } from "./route-table.ts";
 import { sessionTag } from "./session-cookie.ts";
 import { offeredProtocol, offerFault } from "./upgrade.ts";
 
@@ -26,8 +28,10 @@ export interface Admission {
   readonly route: PoolRoute;
   /** Of the pool that the route has led to. */
   readonly traffic: PoolTraffic;
-  /** Request line and field lines for the backend, without the empty line. */
-  readonly head: string;
+  /**
+   * Request line and field lines for the backend, without the empty line; they change where its model does.
+   */
+  head: string;
   /** HTTP/1.0 may name no host; what we send must. */
   readonly lacksHost: boolean;
   readonly method: string;
@@ -46,7 +50,7 @@ export interface Admission {
   readonly upgrade: string | null;
   /** The choice goes by a field of the body. */
   readonly bodyKey: { readonly field: string; readonly isSession: boolean } | null;
-  /** The body is read for what the request will cost; null where the choice does not go by that. */
+  /** The body is read for what the request will cost, or for its model; null where neither matters. */
   readonly api: LlmApi | null;
   /** A copy that goes elsewhere when the body is complete. */
   readonly mirror: MirroredRequest | null;
@@ -61,7 +65,7 @@ export function admit(
   head: RequestHead,
   record: RequestRecord,
   work: Work,
-): Admission | OwnAnswer {
+): Admission | OwnAnswer | Undecided | Listing {
   record.method = head.method;
   record.target = head.target;
   record.host = head.host;
@@ -79,7 +83,44 @@ export function admit(
     context.answeredLocally++;
     return OPTIONS_ANSWER;
   }
-  const route = context.plan.routes.find(head);
+  const { routes } = context.plan;
+  const listing = routes.asksForModels ? listingOf(head, routes) : null;
+  if (listing !== null) return listing;
+  const route = routes.find(head, null);
+  if (route === null || route.match.models === null) return admitTo(context, route, head, record, work);
+  const api = modelApi(route, head);
+  if (api === null) return admitTo(context, routes.find(head, ""), head, record, work);
+  return { isUndecided: true, upgrade: null, head: head.copy(), api, routes };
+}
+
+/**
+ * A request whose route goes by the model, which stands in its body: the head is kept until that has come.
+ */
+export interface Undecided {
+  readonly isUndecided: true;
+  readonly upgrade: null;
+  readonly head: RequestHead;
+  readonly api: LlmApi;
+  /** Those of the configuration that the request has begun with. */
+  readonly routes: RouteTable;
+}
+
+/** How the body says which model it asks for, if that is to be waited for; null where it says none. */
+function modelApi(route: Route, head: RequestHead): LlmApi | null {
+  if (head.framing === "none" || head.upgrade !== null) return null;
+  const rewrite = route.kind === "pool" ? route.rewrite : null;
+  const target = rewrite !== null && rewrite.takes(head.path) ? rewrite.apply(head) : null;
+  return recogniseApi(head.method, target === null ? head.path : pathOf(target));
+}
+
+/** What becomes of a request on the route that has been found for it. */
+export function admitTo(
+  context: ProxyContext,
+  route: Route | null,
+  head: RequestHead,
+  record: RequestRecord,
+  work: Work,
+): Admission | OwnAnswer {
   if (route === null) {
     context.unrouted++;
     return ANSWERS.noRoute;
@@ -88,7 +129,7 @@ export function admit(
   if (route.kind === "local") return localAnswer(context, route, head);
   const { bodyBytesMax } = route;
   if (bodyBytesMax > 0 && head.contentLength > bodyBytesMax) return ANSWERS.bodyTooLarge;
-  return admitTo(context, route, head, record, work);
+  return admitToPool(context, route, head, record, work);
 }
 
 function localAnswer(context: ProxyContext, { answer }: LocalRoute, head: RequestHead): OwnAnswer {
@@ -96,7 +137,7 @@ function localAnswer(context: ProxyContext, { answer }: LocalRoute, head: Reques
   return answer instanceof Redirect ? answer.answerTo(head) : answer;
 }
 
-function admitTo(
+function admitToPool(
   context: ProxyContext,
   route: PoolRoute,
   head: RequestHead,
@@ -139,7 +180,7 @@ function admitTo(
     learnedHash,
     upgrade,
     bodyKey: head.framing === "none" ? null : bodyKey(traffic.hashKey, traffic.sessionKey),
-    api: upgrade === null && head.framing !== "none" ? apiOf(traffic, head.method, path) : null,
+    api: upgrade === null && head.framing !== "none" ? apiOf(route, traffic, head.method, path) : null,
     // A tunnel is no request that could be copied.
     mirror: mirror === null || upgrade !== null ? null : drawMirror(context, mirror, head, record),
   };
@@ -217,8 +258,9 @@ function homeOf({ pool }: PoolTraffic, slot: number): string | null {
   return slot >= 0 && pool.ledger.state[slot] === STATE.available ? pool.roster.at(slot).id : null;
 }
 
-/** Whose body is read: where the policy looks at prompts. */
-function apiOf({ pool }: PoolTraffic, method: string, path: string): LlmApi | null {
+/** Whose body is read: where the policy looks at prompts, or the model gets another name. */
+function apiOf(route: PoolRoute, { pool }: PoolTraffic, method: string, path: string): LlmApi | null {
+  if (route.models !== null) return recogniseApi(method, path);
   return pool.bytesPerToken === undefined ? null : describableApi(method, path);
 }
 

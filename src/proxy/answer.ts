@@ -70,7 +70,8 @@ function errorBody(answer: ErrorAnswer, isLlm: boolean): string {
 
 function llmBody({ status, code, message }: ErrorAnswer): string {
   const type = status >= 500 ? "server_error" : "invalid_request_error";
-  return ascii(JSON.stringify({ error: { message, type, param: null, code } }));
+  const param = code === "EVENER_NO_MODEL" ? "model" : null;
+  return ascii(JSON.stringify({ error: { message, type, param, code } }));
 }
 
 function problemBody({ status, code, message }: ErrorAnswer): string {

@@ -115,6 +115,14 @@ export function parseAnswer(error: ParseError): ErrorAnswer {
   return answer(error.status, code, `${error.detail} (${error.code})`, "http_request_error");
 }
 
+/** The answer to a request for a model that no route takes. */
+export function noModelAnswer(model: string): ErrorAnswer {
+  const asked =
+    model === "" ? "the request names no model" : `there is no model ${JSON.stringify(model.slice(0, 256))}`;
+  const message = `${asked} here; GET /v1/models lists those that there are`;
+  return answer(404, "EVENER_NO_MODEL", message, "destination_not_found");
+}
+
 /** The answer to an offer to switch protocols that no backend shall see. */
 export function upgradeAnswer(status: 400 | 426, message: string): ErrorAnswer {
   return answer(status, "EVENER_BAD_UPGRADE", message, "http_request_error");
@@ -174,5 +182,5 @@ export const FAILURES: Readonly<Record<FailureReason, ErrorAnswer>> = {
 /** Why a request went to no pool. */
 export function reasonOf(answer: OwnAnswer): EndReason {
   if (answer.kind === "fixed") return "local";
-  return answer === ANSWERS.noRoute ? "no_route" : "bad_request";
+  return answer === ANSWERS.noRoute || answer.code === "EVENER_NO_MODEL" ? "no_route" : "bad_request";
 }

@@ -1,10 +1,12 @@
 // Hot path: for most requests two comparisons; what is read of a body is hashes and numbers.
 import type { Work } from "../core/work.ts";
 import type { RequestHead } from "../http1/head.ts";
-import type { Admission } from "./admit.ts";
+import type { Admission, Undecided } from "./admit.ts";
+import type { LlmApi } from "./describe/llm-api.ts";
 import { ModelCall } from "./describe/model-call.ts";
 import { bodyKeyOf } from "./keys.ts";
 import { MIRROR_BODY_BYTES_MAX } from "./mirror.ts";
+import type { RequestBody } from "./request-body.ts";
 
 /** Collects what a request's body says for the choice of a backend: its key, and what a prompt will cost. */
 export class Collector {
@@ -16,13 +18,46 @@ export class Collector {
 
   /** A new request. Returns how many bytes of its body are kept: for that, to be sent again, to be copied. */
   begin(admission: Admission, head: RequestHead): number {
+    if (admission.api !== null) this.#beginCall(admission.api, head);
+    return this.#keptBytesMax(admission);
+  }
+
+  /** A new request whose route is not known yet. Returns how many bytes of its body are kept. */
+  beginUndecided({ api, head }: Undecided): number {
+    this.#beginCall(api, head);
+    return AWAITED_BYTES_MAX;
+  }
+
+  /** Its route is known now. Returns how many bytes of its body are kept. */
+  decide(admission: Admission): number {
+    if (admission.api === null) this.#dropCall();
+    return this.#keptBytesMax(admission);
+  }
+
+  /** The model that the body asks for; "" where it asks for none, or is no JSON. */
+  modelOf(body: RequestBody): string {
+    if (this.call === null) return "";
+    const { state, model, modelStart } = this.call.read();
+    // The path names it, whatever the body is.
+    if (modelStart < 0) return model;
+    // What has ended in its middle is no JSON; of what is too long to be awaited the beginning counts.
+    return state === "complete" || (state === "reading" && !body.isDone) ? model : "";
+  }
+
+  #beginCall(api: LlmApi, head: RequestHead): void {
+    this.#ownCall ??= new ModelCall();
+    this.#ownCall.begin(api, head);
+    this.call = this.#ownCall;
+  }
+
+  #dropCall(): void {
+    this.call?.end();
+    this.call = null;
+  }
+
+  #keptBytesMax(admission: Admission): number {
     this.#admission = admission;
-    const { api, traffic, mirror } = admission;
-    if (api !== null) {
-      this.#ownCall ??= new ModelCall();
-      this.#ownCall.begin(api, head);
-      this.call = this.#ownCall;
-    }
+    const { traffic, mirror } = admission;
     const most = traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);
     return this.#isNeeded ? Math.max(most, AWAITED_BYTES_MAX) : most;
   }
@@ -41,7 +76,7 @@ export class Collector {
       if (bodyKey.isSession) work.sessionKey = key;
       else work.key = key;
     }
-    if (this.call === null) return;
+    if (this.call === null || !this.call.isPrompt) return;
     this.call.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN);
     if (route.replay !== "auto") return;
     admission.isReplaySafe = this.call.mayReplay(work.isReplayable);
@@ -57,8 +92,7 @@ export class Collector {
 
   /** The request is over. */
   end(): void {
-    this.call?.end();
-    this.call = null;
+    this.#dropCall();
     this.#admission = null;
   }
 

@@ -5,6 +5,7 @@ import type { Deadlines } from "../http1/deadlines.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { RequestIds } from "./request-id.ts";
 import type { Mirrors } from "./mirror.ts";
+import type { ModelLists } from "./model-list.ts";
 import type { RouteTable } from "./route-table.ts";
 import type { TicketKeys } from "./ticket-keys.ts";
 
@@ -22,6 +23,7 @@ export interface ProxyContext {
   /** Our name in Via: tells our own requests when they come back. */
   readonly pseudonym: string;
   readonly mirrors: Mirrors;
+  readonly modelLists: ModelLists;
   /** Where prompts went, and why. */
   readonly placements: PlacementLog;
   /** Requests that were answered without a backend, as they asked for or as their route says. */

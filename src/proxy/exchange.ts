@@ -1,7 +1,6 @@
 // Hot path: one object per client connection; per request it makes strings and one admission, nothing else.
 import type { Waiter } from "../core/admission/wait-queue.ts";
 import type { Decision } from "../core/decision.ts";
-import type { Outcome } from "../core/lease.ts";
 import { Work } from "../core/work.ts";
 import type { RequestHead, ResponseHead } from "../http1/head.ts";
 import type { ParseError } from "../http1/parse-error.ts";
@@ -14,9 +13,10 @@ import { Attempt } from "./attempt.ts";
 import { type AttemptFailure, type AttemptOwner, lostBeforeToken } from "./attempt-owner.ts";
 import { Collector } from "./collector.ts";
 import type { ProxyContext } from "./context.ts";
+import { ModelChoice } from "./model-choice.ts";
 import type { Peer } from "./peer.ts";
+import { isOpen, type Phase } from "./phase.ts";
 import type { EndReason } from "./pool-stats.ts";
-import type { PoolTraffic } from "./pool-traffic.ts";
 import { RequestRecord } from "./record.ts";
 import { Interims } from "./interims.ts";
 import { Relay } from "./relay.ts";
@@ -42,11 +42,8 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   readonly #relay: Relay;
   readonly #attempt: Attempt;
   readonly #retrier: Retrier;
-  /**
-   * collect: its body is awaited before the pick. run: queued or attempted. tunnel: the protocol was
-   * switched. ended: its end has been written.
-   */
-  #phase: "idle" | "collect" | "run" | "tunnel" | "ended" = "idle";
+  readonly #model: ModelChoice;
+  #phase: Phase = "idle";
   #admission: Admission | null = null;
   #tunnel: Tunnel | null = null;
   readonly #verdict: Verdict = new Verdict();
@@ -59,6 +56,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#relay = new Relay(connection);
     this.#attempt = new Attempt(context, this, this.#body, this.#relay, connection, this.#record);
     this.#retrier = new Retrier(context, this.#work, this.#body, this.#attempt, this.#record);
+    this.#model = new ModelChoice(context, this.#record, this.#work, this.#body, this.#collector);
   }
 
   onRequest(head: RequestHead): void {
@@ -76,31 +74,39 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
       this.#body.start(isWaived ? "none" : head.framing, 0);
       return this.#answer(admission, reasonOf(admission));
     }
-    this.#admission = admission;
     this.#connection.isOffer = admission.upgrade !== null;
+    if ("isUndecided" in admission) return this.#model.begin(admission);
+    if ("isListing" in admission) {
+      this.#phase = "list";
+      this.#body.start(head.framing, 0);
+      return this.#model.list(admission, (answer) => this.#answer(answer, reasonOf(answer)));
+    }
     this.#body.start(head.framing, this.#collector.begin(admission, head));
+    this.#admission = admission;
     this.#relay.call = this.#record.call = this.#collector.call;
     admission.traffic.budget?.request(nowMs);
   }
 
   onPayload(bytes: Buffer, start: number, end: number): void {
     if (this.#phase !== "collect" && this.#phase !== "run") return;
-    const most = this.#admission!.route.bodyBytesMax;
-    if (most > 0 && this.#body.bytes + end - start > most) return this.#tooLarge();
+    const most = this.#admission?.route.bodyBytesMax ?? 0;
+    const isTooLarge = most > 0 && this.#body.bytes + end - start > most;
+    if (isTooLarge) return this.#giveUp(ANSWERS.bodyTooLarge, "bad_request");
     if (this.#phase === "collect") this.#collector.call?.push(bytes, start, end);
     if (!this.#attempt.take(bytes, start, end)) this.#connection.pauseBody();
   }
 
   onBodyEnd(trailers: string): void {
     this.#attempt.endBody(trailers);
+    if (this.#phase === "collect" && !this.#settle()) return;
     this.#admission?.mirror?.begin(this.#admission, this.#body);
     if (this.#phase === "collect") this.#start();
   }
 
   onReadEnd(): void {
     if (this.#phase !== "collect") return;
-    if (this.#collector.awaits(this.#body.bytes)) this.#interims.askForBody(this.#admission!);
-    else this.#start();
+    if (this.#collector.awaits(this.#body.bytes)) this.#interims.askForBody(this.#admission ?? this.#model);
+    else if (this.#settle()) this.#start();
   }
 
   onDrain(): void {
@@ -108,12 +114,12 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   onAbort(error: ParseError | null): void {
-    if (this.#phase !== "collect" && this.#phase !== "run") return;
+    if (!isOpen(this.#phase)) return;
     if (error !== null && !this.#relay.isBegun) {
       this.#connection.isLast = true;
       this.#write(parseAnswer(error));
     } else if (!this.#relay.isBegun) this.#record.status = 499;
-    this.#callOff(error === null ? "client_abort" : "cancelled");
+    this.#retrier.callOff(this.#admission, error === null ? "client_abort" : "cancelled");
     this.#end(error === null ? "client_abort" : "bad_request", false);
   }
 
@@ -124,7 +130,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#connection.isLast = true;
     this.#relay.reset();
     this.#write(parseAnswer(error));
-    this.#log("bad_request");
+    this.#record.end("bad_request", this.#context, 0, this.#relay.bytes);
   }
 
   /** The connection is closed: nothing of it may be kept. */
@@ -135,17 +141,15 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   /** The balancer stops and has waited long enough. */
   shutDown(): void {
     if (this.#phase === "tunnel") return this.#tunnel!.shutDown();
-    if (this.#phase !== "collect" && this.#phase !== "run") return this.#connection.abort();
-    this.#callOff("cancelled");
-    if (this.#relay.isBegun) return this.#breakOff("shutdown");
-    this.#answer(ANSWERS.shuttingDown, "shutdown");
+    if (!isOpen(this.#phase)) return this.#connection.abort();
+    this.#giveUp(ANSWERS.shuttingDown, "shutdown");
   }
 
   decided(decision: Decision): void {
     this.#record.noteDequeued(this.#context.clock.nowMs());
     if (decision.kind === "refuse") {
       const reason = decision.reason === "queue_timeout" ? "queue_timeout" : "refused";
-      return this.#answer(refusalAnswer(decision, this.#traffic.name), reason);
+      return this.#answer(refusalAnswer(decision, this.#admission!.traffic.name), reason);
     }
     this.#record.noteAttempt(this.#attempt.lease, this.#context);
     this.#attempt.begin(this.#admission!, this.#interims.hasContinued);
@@ -157,7 +161,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
 
   onAnswer(head: ResponseHead): void {
     const record = this.#record;
-    record.firstByteMs = this.#context.clock.nowMs() - record.beganMs;
+    record.noteFirstByte(this.#context.clock.nowMs());
     this.#verdict.ofHead(head);
     if (head.status >= 400 && this.#retries("status", head.status, false)) return;
     record.status = head.status;
@@ -173,12 +177,11 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   onTunnel(tunnel: Tunnel, head: ResponseHead, rest: Buffer): void {
-    const record = this.#record;
-    record.firstByteMs = this.#context.clock.nowMs() - record.beganMs;
-    record.status = head.status;
+    this.#record.noteFirstByte(this.#context.clock.nowMs());
+    this.#record.status = head.status;
     this.#phase = "tunnel";
     this.#tunnel = tunnel;
-    tunnel.begin(switchText(head, this.#admission!, record), rest);
+    tunnel.begin(switchText(head, this.#admission!, this.#record), rest);
   }
 
   onTunnelEnd(reason: EndReason): void {
@@ -209,8 +212,16 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#breakOff(isTimeout ? "idle_timeout" : "backend_died");
   }
 
-  get #traffic(): PoolTraffic {
-    return this.#admission!.traffic;
+  /** What is waited for of the body is here. False where its model has led nowhere: the request has ended. */
+  #settle(): boolean {
+    const settled = this.#model.settle(this.#admission);
+    if ("status" in settled) {
+      this.#answer(settled, reasonOf(settled));
+      return false;
+    }
+    this.#admission = settled;
+    this.#relay.call = this.#record.call = this.#collector.call;
+    return true;
   }
 
   #start(): void {
@@ -220,22 +231,21 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   }
 
   #pick(): void {
-    const decision = this.#traffic.pool.pick(this.#work, this.#attempt.lease, this);
+    const decision = this.#admission!.traffic.pool.pick(this.#work, this.#attempt.lease, this);
     if (decision.kind === "wait") this.#record.queuedAtMs = this.#context.clock.nowMs();
     else this.decided(decision);
   }
 
   /** Gives the failed attempt up and repeats it elsewhere, if that is allowed: nobody has seen it. */
   #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
-    const decision = this.#interims.hasPassed
-      ? "no"
-      : this.#retrier.decide(this.#admission!, failure, status);
+    if (this.#interims.hasPassed) return false;
+    const decision = this.#retrier.decide(this.#admission!, failure, status);
     if (decision === "no") return false;
     this.#relay.drop();
     this.#record.noteFailure(status === 0 ? failure : String(status));
     this.#attempt.cancel(this.#verdict.outcome, this.#verdict.retryAfterMs, isUnreachable);
     if (decision === "redelivery") this.#pick();
-    else this.#retrier.later(this.#traffic.retry!, () => this.#pick());
+    else this.#retrier.later(this.#admission!.traffic.retry!, () => this.#pick());
     return true;
   }
 
@@ -245,18 +255,11 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     return this.#retries("status", 502, false);
   }
 
-  /** Whatever the request waits for or runs on is given up. */
-  #callOff(outcome: Outcome): void {
-    this.#retrier.callOff();
-    this.#record.noteDequeued(this.#context.clock.nowMs());
-    if (this.#admission !== null) this.#traffic.pool.leaveQueue(this.#attempt.lease);
-    this.#attempt.cancel(outcome);
-  }
-
-  #tooLarge(): void {
-    this.#callOff("cancelled");
-    if (this.#relay.isBegun) return this.#breakOff("bad_request");
-    this.#answer(ANSWERS.bodyTooLarge, "bad_request");
+  /** Ended by us: with an answer of our own, as long as there is no other. */
+  #giveUp(answer: OwnAnswer, reason: EndReason): void {
+    this.#retrier.callOff(this.#admission, "cancelled");
+    if (this.#relay.isBegun) return this.#breakOff(reason);
+    this.#answer(answer, reason);
   }
 
   /** The client must see that the answer is not complete: an unclean end, never a clean one. */
@@ -282,19 +285,13 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   /** The one place where a request ends. `isComplete`: the client has a whole answer. */
   #end(reason: EndReason, isComplete: boolean): void {
     this.#phase = "ended";
-    this.#log(reason);
+    this.#record.end(reason, this.#context, this.#body.bytes, this.#relay.bytes);
     this.#body.release();
     this.#collector.end();
     this.#admission?.mirror?.originalEnded();
     this.#admission = null;
+    this.#model.end();
     this.#phase = "idle";
     if (isComplete) this.#connection.finish(true);
-  }
-
-  #log(reason: EndReason): void {
-    const record = this.#record;
-    record.bytesIn += this.#body.bytes;
-    record.bytesOut += this.#relay.bytes;
-    record.end(reason, this.#context);
   }
 }

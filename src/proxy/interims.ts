@@ -23,8 +23,8 @@ export class Interims {
   }
 
   /** The body is wanted before a backend is chosen: asks a client that waits with it, once. */
-  askForBody({ expectsContinue }: Admission): void {
-    if (!expectsContinue || this.hasContinued) return;
+  askForBody(request: { readonly expectsContinue: boolean }): void {
+    if (!request.expectsContinue || this.hasContinued) return;
     this.hasContinued = true;
     this.#connection.write(`${statusLine(100)}\r\n`);
   }

@@ -106,6 +106,11 @@ export class RequestRecord {
     this.queuedAtMs = -1;
   }
 
+  /** The head of an answer has come. */
+  noteFirstByte(nowMs: number): void {
+    this.firstByteMs = nowMs - this.beganMs;
+  }
+
   /** It goes to the lease's backend, which was chosen just now. */
   noteAttempt(lease: Lease, { placements }: ProxyContext): void {
     const { endpoint, why } = lease;
@@ -124,8 +129,10 @@ export class RequestRecord {
     this.history += `${this.history === "" ? "" : " "}${this.backend}:${reason}`;
   }
 
-  /** The request has ended: into the figures, and into the access log. */
-  end(reason: EndReason, { accessLog, clock }: ProxyContext): void {
+  /** The request has ended: into the figures, and into the access log, with the bytes of both bodies. */
+  end(reason: EndReason, { accessLog, clock }: ProxyContext, bytesIn: number, bytesOut: number): void {
+    this.bytesIn += bytesIn;
+    this.bytesOut += bytesOut;
     const nowMs = clock.nowMs();
     this.count(reason, nowMs);
     if (!accessLog.isOn) return;

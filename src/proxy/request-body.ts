@@ -12,7 +12,8 @@ export class RequestBody {
   #lastChunk: string = LAST_CHUNK;
   #keepBytesMax = 0;
   #kept: Buffer[] = [];
-  #keptBytes = 0;
+  /** Of what is here. */
+  keptBytes = 0;
   /** All that has come so far is still here. */
   isKept = true;
   isDone = true;
@@ -25,7 +26,7 @@ export class RequestBody {
     this.#lastChunk = LAST_CHUNK;
     this.#keepBytesMax = keepBytesMax;
     if (this.#kept.length > 0) this.#kept = [];
-    this.#keptBytes = 0;
+    this.keptBytes = 0;
     this.isKept = true;
     this.isDone = framing === "none";
     this.bytes = 0;
@@ -36,11 +37,35 @@ export class RequestBody {
     this.#isChunked = of.#isChunked;
     this.#lastChunk = of.#lastChunk;
     this.#kept = of.#kept.slice();
-    this.#keptBytes = of.#keptBytes;
-    this.#keepBytesMax = of.#keptBytes;
+    this.keptBytes = of.keptBytes;
+    this.#keepBytesMax = of.keptBytes;
     this.isKept = true;
     this.isDone = true;
     this.bytes = of.bytes;
+  }
+
+  /** Another limit for what is kept: only now it is known where it goes. */
+  keepUpTo(bytes: number): void {
+    this.#keepBytesMax = bytes;
+  }
+
+  /** Puts `text` in the place of `[start, end)` of a body that is complete and kept. */
+  replace(start: number, end: number, text: Buffer): void {
+    const kept: Buffer[] = [];
+    // An empty chunk would end the body.
+    const keep = (part: Buffer): void => {
+      if (part.length > 0) kept.push(part);
+    };
+    let at = 0;
+    for (const chunk of this.#kept) {
+      keep(chunk.subarray(0, Math.max(0, start - at)));
+      if (start >= at && start < at + chunk.length) keep(text);
+      keep(chunk.subarray(Math.max(0, end - at)));
+      at += chunk.length;
+    }
+    this.#kept = kept;
+    this.keptBytes = at + text.length - (end - start);
+    this.#keepBytesMax = Math.max(this.#keepBytesMax, this.keptBytes);
   }
 
   get chunks(): readonly Buffer[] {
@@ -51,12 +76,12 @@ export class RequestBody {
   take(bytes: Buffer, start: number, end: number, upstream: UpstreamConnection | null): boolean {
     const chunk = Buffer.from(bytes.subarray(start, end));
     this.bytes += chunk.length;
-    const mayKeep = this.isKept && this.#keptBytes + chunk.length <= this.#keepBytesMax;
+    const mayKeep = this.isKept && this.keptBytes + chunk.length <= this.#keepBytesMax;
     if (mayKeep || upstream === null) {
       this.#kept.push(chunk);
-      this.#keptBytes += chunk.length;
+      this.keptBytes += chunk.length;
     } else this.#forget();
-    if (upstream === null) return this.#keptBytes < Math.max(this.#keepBytesMax, WAITING_BYTES_MAX);
+    if (upstream === null) return this.keptBytes < Math.max(this.#keepBytesMax, WAITING_BYTES_MAX);
     return this.#write(chunk, upstream);
   }
 
@@ -77,7 +102,7 @@ export class RequestBody {
       return transport.write(this.isDone && this.#isChunked ? head + this.#lastChunk : head);
     }
     let isRoomLeft = true;
-    if (this.#keptBytes <= JOINED_BYTES_MAX) isRoomLeft = transport.write(this.#joined(head));
+    if (this.keptBytes <= JOINED_BYTES_MAX) isRoomLeft = transport.write(this.#joined(head));
     else {
       transport.cork();
       transport.write(head);
@@ -85,7 +110,7 @@ export class RequestBody {
       if (this.isDone && this.#isChunked) transport.write(this.#lastChunk);
       transport.uncork();
     }
-    if (this.#keptBytes > this.#keepBytesMax) this.#forget();
+    if (this.keptBytes > this.#keepBytesMax) this.#forget();
     return isRoomLeft;
   }
 
@@ -117,7 +142,7 @@ export class RequestBody {
   #forget(): void {
     this.isKept = false;
     this.#kept = [];
-    this.#keptBytes = 0;
+    this.keptBytes = 0;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Desk } from "../core/desk.ts";
+import type { Outcome } from "../core/lease.ts";
 import { TRIED_MAX, type Work } from "../core/work.ts";
 import type { Admission } from "./admit.ts";
 import type { Attempt } from "./attempt.ts";
@@ -78,8 +79,12 @@ export class Retrier {
     );
   }
 
-  callOff(): void {
+  /** Whatever the request waits for or runs on is given up. */
+  callOff(admission: Admission | null, outcome: Outcome): void {
     if (this.#pause !== null) clearTimeout(this.#pause);
     this.#pause = null;
+    this.#record.noteDequeued(this.#context.clock.nowMs());
+    if (admission !== null) admission.traffic.pool.leaveQueue(this.#attempt.lease);
+    this.#attempt.cancel(outcome);
   }
 }

@@ -2,6 +2,7 @@
 import { FIELD, fieldIdOf } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/head.ts";
 import { PathPattern } from "../http1/path-pattern.ts";
+import { ModelNames } from "./model-names.ts";
 import type { ConditionSpec, RouteMatchSpec } from "./route-spec.ts";
 
 /** What a request must be like, ready for the request path. */
@@ -14,6 +15,8 @@ export interface RouteMatch {
   readonly path: string;
   readonly pattern: PathPattern | null;
   readonly methods: readonly string[];
+  /** null: whatever the model, or none. */
+  readonly models: ModelNames | null;
   readonly conditions: readonly Condition[];
 }
 
@@ -35,6 +38,7 @@ export function compileMatch(spec: RouteMatchSpec): RouteMatch {
     path: path.text,
     pattern: path.kind === "regex" ? new PathPattern(path.text) : null,
     methods,
+    models: spec.models.length === 0 ? null : new ModelNames(spec.models),
     conditions: spec.conditions.map((condition) => ({
       spec: condition,
       fieldId: condition.from === "header" ? fieldIdOf(condition.name) : FIELD.unknown,
@@ -45,10 +49,13 @@ export function compileMatch(spec: RouteMatchSpec): RouteMatch {
 /** The request fits. */
 export const FITS = -1;
 /** The first part of a match that a request does not fit; from CONDITIONS on, the index of a condition. */
-export const MISFIT = { host: 0, path: 1, method: 2, conditions: 3 } as const;
+export const MISFIT = { host: 0, path: 1, method: 2, model: 3, conditions: 4 } as const;
 
-/** {@link FITS}, or which part does not: {@link MISFIT}. */
-export function misfitOf(match: RouteMatch, head: RequestHead): number {
+/**
+ * {@link FITS}, or which part does not: {@link MISFIT}. `model` is the one that is asked for, "" for none;
+ * null is not known yet: all but that is judged.
+ */
+export function misfitOf(match: RouteMatch, head: RequestHead, model: string | null): number {
   if (match.host !== null && !fitsHost(match, hostName(head.host))) return MISFIT.host;
   if (!fitsPath(match, head.path)) return MISFIT.path;
   if (match.methods.length > 0 && !match.methods.includes(head.method)) return MISFIT.method;
@@ -56,6 +63,7 @@ export function misfitOf(match: RouteMatch, head: RequestHead): number {
   for (let i = 0; i < conditions.length; i++) {
     if (!fitsCondition(conditions[i]!, head)) return MISFIT.conditions + i;
   }
+  if (match.models !== null && model !== null && !match.models.takes(model)) return MISFIT.model;
   return FITS;
 }
 

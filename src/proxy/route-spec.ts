@@ -25,6 +25,8 @@ export interface RouteMatchSpec {
   readonly path: PathSpec;
   /** Empty is every method. */
   readonly methods: readonly string[];
+  /** Names of models, which may have `*` for any characters; empty is every request, with a model or not. */
+  readonly models: readonly string[];
   readonly conditions: readonly ConditionSpec[];
 }
 
@@ -72,6 +74,8 @@ export interface FixedSpec {
 export interface RewriteSpec {
   readonly prefix: PrefixSpec | null;
   readonly host: string | null;
+  /** Empty: models keep their names. `from` may have `*` for any characters. */
+  readonly models: readonly { readonly from: string; readonly to: string }[];
 }
 
 /** Paths without a slash at their end; "" is the root. */

@@ -6,8 +6,9 @@ import { FITS, hostName, misfitOf, type RouteMatch } from "./route-match.ts";
 
 /**
  * The routes of a configuration, most specific first: an exact host before a wildcard (the longer first)
- * before any; an exact path before a regular expression before a prefix (the longer first); then more
- * conditions (methods count as one); then the order of the file. Immutable.
+ * before any; an exact path before a regular expression before a prefix (the longer first); a model's name
+ * before a pattern (the longer first) before any; then more conditions (methods count as one); then the order
+ * of the file. Immutable.
  */
 export class RouteTable {
   /** In the order in which they are tried. */
@@ -17,6 +18,8 @@ export class RouteTable {
   readonly #wildcards: readonly { readonly suffix: string; readonly routes: HostRoutes }[];
   readonly #anyHost: HostRoutes;
   readonly #hasHosts: boolean;
+  /** Some route asks for a model. */
+  readonly asksForModels: boolean;
 
   /** `routes` in the order of the file. */
   constructor(routes: readonly Route[]) {
@@ -30,21 +33,37 @@ export class RouteTable {
     }
     this.#wildcards = wildcards;
     this.#anyHost = new HostRoutes(groups.get(null) ?? []);
+    this.asksForModels = this.routes.some(({ match }) => match.models !== null);
     this.#hasHosts = groups.size > (groups.has(null) ? 1 : 0);
   }
 
-  /** The route that takes the request, or null: always the first of `routes` that it fits. */
-  find(head: RequestHead): Route | null {
-    return (this.#hasHosts ? this.#findByHost(head) : null) ?? this.#anyHost.find(head);
+  /**
+   * The route that takes the request, or null: always the first of `routes` that it fits. `model` as for
+   * {@link misfitOf}: where it is null and the route found asks for none, no model would lead elsewhere.
+   */
+  find(head: RequestHead, model: string | null): Route | null {
+    return (this.#hasHosts ? this.#findByHost(head, model) : null) ?? this.#anyHost.find(head, model);
   }
 
-  #findByHost(head: RequestHead): Route | null {
+  /**
+   * The first route that takes the request with that model and leads to that pool, and to no other; or null.
+   */
+  findTo(pool: string, head: RequestHead, model: string): Route | null {
+    for (let i = 0; i < this.routes.length; i++) {
+      const route = this.routes[i]!;
+      if (route.kind !== "pool" || route.split !== null || route.traffic.name !== pool) continue;
+      if (misfitOf(route.match, head, model) === FITS) return route;
+    }
+    return null;
+  }
+
+  #findByHost(head: RequestHead, model: string | null): Route | null {
     const name = hostName(head.host);
-    const found = this.#byHost.get(name)?.find(head);
+    const found = this.#byHost.get(name)?.find(head, model);
     if (found) return found;
     for (let i = 0; i < this.#wildcards.length; i++) {
       const { suffix, routes } = this.#wildcards[i]!;
-      const route = name.endsWith(suffix) ? routes.find(head) : null;
+      const route = name.endsWith(suffix) ? routes.find(head, model) : null;
       if (route !== null) return route;
     }
     return null;
@@ -62,19 +81,19 @@ class HostRoutes {
     this.#others = routes.filter(({ match }) => match.pathKind !== "exact");
   }
 
-  find(head: RequestHead): Route | null {
+  find(head: RequestHead, model: string | null): Route | null {
     if (this.#exact.size > 0) {
       const exact = this.#exact.get(head.path);
-      const route = exact === undefined ? null : firstThatFits(exact, head);
+      const route = exact === undefined ? null : firstThatFits(exact, head, model);
       if (route !== null) return route;
     }
-    return firstThatFits(this.#others, head);
+    return firstThatFits(this.#others, head, model);
   }
 }
 
-function firstThatFits(routes: readonly Route[], head: RequestHead): Route | null {
+function firstThatFits(routes: readonly Route[], head: RequestHead, model: string | null): Route | null {
   for (let i = 0; i < routes.length; i++) {
-    if (misfitOf(routes[i]!.match, head) === FITS) return routes[i]!;
+    if (misfitOf(routes[i]!.match, head, model) === FITS) return routes[i]!;
   }
   return null;
 }
@@ -85,6 +104,7 @@ function compare(a: RouteMatch, b: RouteMatch): number {
     hostRank(b) - hostRank(a) ||
     PATH_RANK[b.pathKind] - PATH_RANK[a.pathKind] ||
     prefixLength(b) - prefixLength(a) ||
+    (b.models?.rank ?? 0) - (a.models?.rank ?? 0) ||
     conditionCount(b) - conditionCount(a)
   );
 }

@@ -1,6 +1,7 @@
 import { WORK_CLASSES } from "../core/work.ts";
 import type { FixedAnswer } from "./answer.ts";
 import { type FieldEdits, fieldEdits, fieldLines } from "./field-edits.ts";
+import { ModelRewrite } from "./model-names.ts";
 import type { PoolTraffic, RetryRules } from "./pool-traffic.ts";
 import { PrefixRewrite } from "./prefix-rewrite.ts";
 import { Redirect } from "./redirect.ts";
@@ -32,6 +33,8 @@ export interface PoolRoute {
   readonly rewrite: PrefixRewrite | null;
   /** For `Host`; null keeps the client's. */
   readonly host: string | null;
+  /** What models are called for the backends; null where they keep their names. */
+  readonly models: ModelRewrite | null;
   readonly requestFields: FieldEdits | null;
   readonly responseFields: FieldEdits | null;
 }
@@ -90,6 +93,7 @@ export function compileRoutes(
       bodyBytesMax: spec.bodyBytesMax ?? bodyBytesMax,
       rewrite: spec.rewrite.prefix === null ? null : new PrefixRewrite(spec.rewrite.prefix),
       host: spec.rewrite.host,
+      models: spec.rewrite.models.length === 0 ? null : new ModelRewrite(spec.rewrite.models),
       requestFields: fieldEdits(spec.requestHeaders),
       responseFields: fieldEdits(spec.responseHeaders),
     };

@@ -3,6 +3,7 @@ import type { Endpoint } from "../core/endpoint.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import type { Http1Limits } from "../http1/limits.ts";
 import type { Address } from "../http1/address.ts";
+import { type FetchedResponse, fetchOnce } from "../http1/client.ts";
 import { proxyHeader, type ProxyVersion } from "../http1/proxy-protocol.ts";
 import { connectTransport } from "../http1/socket-transport.ts";
 import { TlsClient, type TlsClientOptions } from "../http1/tls-client.ts";
@@ -102,6 +103,13 @@ export class UpstreamPool implements UpstreamOwner {
     if (at >= 0) this.#idle.splice(at, 1);
   }
 
+  /** A question of our own, on a connection of its own. Rejects with FetchError. */
+  fetch(path: string, limits: FetchLimits): Promise<FetchedResponse> {
+    const { host, port, socketPath = null, headers, proxyProtocol } = this.#target;
+    const preface = proxyProtocol === null ? {} : { preface: proxyHeader(proxyProtocol, null) };
+    return fetchOnce({ host, port, socketPath, tls: this.#tls, headers, path, ...preface, ...limits });
+  }
+
   get idleCount(): number {
     return this.#idle.length;
   }
@@ -111,6 +119,12 @@ export class UpstreamPool implements UpstreamOwner {
     this.#isClosed = true;
     for (const connection of this.#idle.splice(0)) connection.destroy();
   }
+}
+
+/** What a question of our own may cost. */
+export interface FetchLimits {
+  readonly timeoutMs: number;
+  readonly bodyBytesMax: number;
 }
 
 /** Where a backend is and how its connections are kept. */
@@ -150,6 +164,15 @@ export class Upstreams {
       if (this.#pools.has(id)) continue;
       this.#pools.set(id, { pool: new UpstreamPool(target, this.#limits, this.#deadlines), target });
     }
+  }
+
+  /**
+   * A question of our own to a backend, on a connection of its own; null when it has left. Rejects as fetches
+   * do.
+   */
+  fetch(id: string, path: string, limits: FetchLimits): Promise<FetchedResponse | null> {
+    const known = this.#pools.get(id);
+    return known === undefined ? Promise.resolve(null) : known.pool.fetch(path, limits);
   }
 
   /** The connections of an endpoint; null when it has left between pick and use. */

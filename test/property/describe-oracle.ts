@@ -63,6 +63,7 @@ export function expected(api: LlmApi, body: Record<string, Json>, pathModel: str
   return {
     state: "complete",
     model: text("model") === "" ? pathModel : text("model"),
+    upstreamModel: "",
     adapter: text("adapter"),
     isStreamed:
       api.streams === "always" || (api.streams !== "never" && (asked ?? api.streams === "unless_declined")),

@@ -11,6 +11,7 @@ export function callText(call: ModelCall, beganMs: number, hasHashes: boolean): 
   const { promptTokens, cachedTokens, completionTokens } = answer.usage;
   const told = Number.isNaN(promptTokens) ? Math.round(facts.promptTokens) : promptTokens;
   let text = `,"model":${jsonText(facts.model)},"stream":${facts.isStreamed},"prompt_tokens":${told}`;
+  if (facts.upstreamModel !== "") text += `,"upstream_model":${jsonText(facts.upstreamModel)}`;
   const isCounted = Number.isNaN(completionTokens) && answer.contentEvents > 0;
   const outputTokens = isCounted ? answer.contentEvents : completionTokens;
   text += `,"cached_tokens":${orNull(cachedTokens)},"output_tokens":${orNull(outputTokens)}`;

@@ -47,6 +47,16 @@ export class ModelCall {
     this.#scan?.push(bytes.subarray(start, end));
   }
 
+  /** Its body says what the work costs: not that of sound and pictures, nor of counting. */
+  get isPrompt(): boolean {
+    return this.#api !== null && this.#api.task !== "pass" && this.#api.task !== "count";
+  }
+
+  /** What the body has said by now. */
+  read(): RequestFacts {
+    return this.#scan!.finish(BYTES_PER_TOKEN);
+  }
+
   /** The body has come, or as much of it as is waited for: puts the prompt into the work. */
   describe(work: Work, bytesPerToken: number): void {
     const facts = this.#scan!.finish(bytesPerToken);
@@ -148,6 +158,9 @@ export class ModelCall {
     this.#scan = null;
   }
 }
+
+/** Of no weight: whoever reads the model alone does not ask for sizes. */
+const BYTES_PER_TOKEN = 4;
 
 /** Whose errors a client of that API understands. */
 function dialectOf({ family, name }: LlmApi): ErrorDialect {

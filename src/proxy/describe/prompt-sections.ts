@@ -117,7 +117,7 @@ export class PromptSections {
    * system text before a short question would have no block at all.
    */
   #fillBlocks(facts: RequestFacts, blocksBefore: number, tenant: number): void {
-    const model = hashTextWide(facts.model);
+    const model = hashTextWide(facts.upstreamModel === "" ? facts.model : facts.upstreamModel);
     const adapter = facts.adapter === "" ? 0 : hashText(facts.adapter);
     let low = combine(combine(model >>> 0, adapter), tenant === NO_KEY ? 0 : tenant ^ TENANT);
     let high = combine(combine(Math.floor(model / 0x1_0000_0000), adapter ^ TENANT), tenant);

@@ -16,6 +16,8 @@ export class RequestFacts {
 
   /** "" is none. */
   model = "";
+  /** What it is called for the backend; "" where that is the same. */
+  upstreamModel = "";
   /** Bytes of the body between which the JSON string of the model stands, quotes included; -1 is none. */
   modelStart = -1;
   modelEnd = -1;
@@ -61,6 +63,7 @@ export class RequestFacts {
   reset(): void {
     this.state = "reading";
     this.model = "";
+    this.upstreamModel = "";
     this.modelStart = -1;
     this.modelEnd = -1;
     this.adapter = "";

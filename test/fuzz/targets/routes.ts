@@ -19,8 +19,8 @@ export const routes: Target = {
     const bytes = Buffer.from(input, "latin1");
     if (parser.parse(bytes, 0) < 0) return `no head: ${parser.error?.code ?? "incomplete"}`;
     const { head } = parser;
-    const found = TABLE.find(head);
-    const first = TABLE.routes.find(({ match }) => misfitOf(match, head) === FITS) ?? null;
+    const found = TABLE.find(head, null);
+    const first = TABLE.routes.find(({ match }) => misfitOf(match, head, null) === FITS) ?? null;
     assert.equal(found?.name, first?.name, "the first that fits");
     if (isAmbiguousPath(head.path)) return "ambiguous";
     checkPath(head.path);

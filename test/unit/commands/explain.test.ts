@@ -31,7 +31,7 @@ routes:
 
 function ask(url: string, rest: { method?: string; headers?: string[] } = {}): Explanation {
   const config = parseConfig(FILE, { path: "evener.yaml", env: {}, readFile: () => "" });
-  return explain(config, { url, method: "GET", headers: [], ...rest });
+  return explain(config, { url, method: "GET", headers: [], model: null, ...rest });
 }
 
 describe("an explanation", () => {
@@ -123,6 +123,7 @@ describe("an explanation", () => {
         url: `http://test${path}`,
         method: "GET",
         headers: ["x-a: 1", "x-request-id: fixed"],
+        model: null,
       });
       const received = backends.flatMap(({ requests }) => requests.splice(0));
       assert.equal(received.length, 1);

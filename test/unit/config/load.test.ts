@@ -18,13 +18,13 @@ const poolTarget = (name: string): RouteConfig["target"] => ({
 });
 
 const ROUTE_FOR_ALL: RouteConfig = {
-  match: { host: null, path: { kind: "prefix", text: "/" }, methods: [], conditions: [] },
+  match: { host: null, path: { kind: "prefix", text: "/" }, methods: [], models: [], conditions: [] },
   target: poolTarget("default"),
   labels: {},
   replay: "auto",
   class: "normal",
   upgrades: ["websocket"],
-  rewrite: { prefix: null, host: null },
+  rewrite: { prefix: null, host: null, models: [] },
   requestHeaders: { set: [], add: [], remove: [] },
   responseHeaders: { set: [], add: [], remove: [] },
   timeouts: { firstByteMs: null, idleMs: null },
@@ -173,6 +173,7 @@ routes:
       host: "*.example.com",
       path: { kind: "prefix", text: "/v1/" },
       methods: ["POST"],
+      models: [],
       conditions: [{ from: "header", name: "x-tier", value: "gold", isPresent: true }],
     },
     labels: { gpu: "h100" },
