@@ -17,6 +17,7 @@ import { answerText, type OwnAnswer } from "../proxy/answer.ts";
 import { noModelAnswer, parseAnswer } from "../proxy/answers.ts";
 import type { ProxyContext } from "../proxy/context.ts";
 import { routeByModel } from "../proxy/model-choice.ts";
+import { leadsTo } from "../proxy/route.ts";
 import type { Listing } from "../proxy/model-list.ts";
 import { Peer } from "../proxy/peer.ts";
 import { RequestRecord } from "../proxy/record.ts";
@@ -68,7 +69,7 @@ export function explanationText(it: Explanation): string {
   if (more > 0) passed.push(`  no   ${more} more routes\n`);
   const { taken } = it;
   // A configuration has at least one route: when none was passed, none was asked.
-  let found = passed.length === 0 ? "refused before a route is asked\n" : "  no route takes it\n";
+  let found = passed.length === 0 ? "no route is asked\n" : "  no route takes it\n";
   if (taken !== null) found = `  yes  routes[${taken.route}] ${taken.match} -> ${taken.target}\n`;
   const pool = it.pool === null ? "answered by Evener:\n" : `sent to pool ${it.pool} (${it.rules}):\n`;
   const mirror = it.mirror === null ? "" : `copied to ${it.mirror}\n`;
@@ -144,7 +145,14 @@ function judge(config: Config, context: ProxyContext, options: ExplainOptions): 
   if (hasRoute && record.route === "" && context.unrouted === 0) {
     return { ...NOTHING, text: answerLines(result as OwnAnswer, record) };
   }
-  const routing = routingOf(config, context, head, model);
+  const isNamed = model !== (options.model ?? "");
+  const routing = routingOf(
+    config,
+    context,
+    head,
+    model,
+    isNamed && "traffic" in result ? result.traffic.name : null,
+  );
   if ("status" in result) return { ...NOTHING, ...routing, text: answerLines(result, record) };
   return { ...NOTHING, ...routing, ...sendingOf(result, options.model ?? "", model) };
 }
@@ -164,16 +172,22 @@ function routingOf(
   { plan }: ProxyContext,
   head: RequestHead,
   model: string,
+  pool: string | null,
 ): Pick<Explanation, "passed" | "taken"> {
   const passed: { route: number; match: string; why: string }[] = [];
   const places = new Map<unknown, number>(config.routes.map((route, index) => [route, index]));
-  for (const { match, spec } of plan.routes.routes) {
+  for (const it of plan.routes.routes) {
+    const { match, spec } = it;
     const place = places.get(spec)!;
     const route = config.routes[place]!;
     const described = { route: place, match: describeMatch(route) };
     const misfit = misfitOf(match, head, model);
-    if (misfit === FITS) return { passed, taken: { ...described, target: describeTarget(route.target) } };
-    passed.push({ ...described, why: reasonOf(misfit, route.match) });
+    const leadsThere = pool === null || leadsTo(it, pool);
+    if (misfit === FITS && leadsThere) {
+      return { passed, taken: { ...described, target: describeTarget(route.target) } };
+    }
+    const why = misfit === FITS ? `leads elsewhere than to pool ${pool}` : reasonOf(misfit, route.match);
+    passed.push({ ...described, why });
   }
   return { passed, taken: null };
 }

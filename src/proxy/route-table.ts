@@ -1,7 +1,7 @@
 // Hot path: one look-up by host where routes name hosts, one by path where they name whole paths, then one
 // comparison a route.
 import type { RequestHead } from "../http1/head.ts";
-import type { Route } from "./route.ts";
+import { leadsTo, type Route } from "./route.ts";
 import { FITS, hostName, misfitOf, type RouteMatch } from "./route-match.ts";
 
 /**
@@ -51,8 +51,7 @@ export class RouteTable {
   findTo(pool: string, head: RequestHead, model: string): Route | null {
     for (let i = 0; i < this.routes.length; i++) {
       const route = this.routes[i]!;
-      if (route.kind !== "pool" || route.split !== null || route.traffic.name !== pool) continue;
-      if (misfitOf(route.match, head, model) === FITS) return route;
+      if (leadsTo(route, pool) && misfitOf(route.match, head, model) === FITS) return route;
     }
     return null;
   }

@@ -48,6 +48,11 @@ export interface LocalRoute {
   readonly answer: FixedAnswer | Redirect;
 }
 
+/** All that the route takes goes to that pool. */
+export function leadsTo(route: Route, pool: string): route is PoolRoute {
+  return route.kind === "pool" && route.split === null && route.traffic.name === pool;
+}
+
 /** Where copies of a route's requests go. */
 export interface RouteMirror {
   readonly traffic: PoolTraffic;

@@ -57,6 +57,30 @@ describe("an explanation", () => {
     assert.ok(text.includes("cookie: ***"));
   });
 
+  it("goes by the model, and says under which name backends get it", () => {
+    const config = parseConfig(
+      `
+listen: 1
+pools: { a: { backends: [a:1] }, b: { backends: [b:1] } }
+routes:
+  - { match: { model: [gpt, "llama-*"] }, pool: a, rewrite: { model: { gpt: llama-3 } } }
+  - { match: { model: "*" }, pool: b }
+`,
+      { path: "evener.yaml", env: {}, readFile: () => "" },
+    );
+    const asked = (model: string): string => {
+      const request = { url: "/v1/chat/completions", method: "POST", headers: [], model };
+      const { taken, passed, pool, rules } = explain(config, request);
+      const why = passed.map((route) => `${route.route}: ${route.why}; `).join("");
+      return `${why}${taken?.route} ${pool}${rules.replace(/^.*any body/, "")}`;
+    };
+    assert.equal(asked("gpt"), "0 a, model gpt as llama-3");
+    assert.equal(asked("qwen"), "0: asks for model gpt or llama-*; 1 b");
+    assert.equal(asked("llama-3:b"), "0: leads elsewhere than to pool b; 1 b, model llama-3:b as llama-3");
+    const list = explain(config, { url: "/v1/models", method: "GET", headers: [], model: null });
+    assert.deepEqual(list.text, ["Evener answers with the models of pool a, b"]);
+  });
+
   it("says the rules that hold and where copies go", () => {
     const { pool, mirror, rules } = ask("/v1/x", { headers: ["x-tier: gold"] });
     assert.equal(pool, "canary");
@@ -77,7 +101,7 @@ describe("an explanation", () => {
   it("says what is refused, before a route is asked or because none takes it", () => {
     const ambiguous = ask("/v1/%2e%2e/x");
     assert.match(ambiguous.text.join("\n"), /EVENER_AMBIGUOUS_PATH/);
-    assert.match(explanationText(ambiguous), /^refused before a route is asked\n/);
+    assert.match(explanationText(ambiguous), /^no route is asked\n/);
     assert.match(
       ask("/v1/x", { headers: ["content-length: 1", "content-length: 2"] }).text.join(),
       /EVENER_BAD_REQUEST/,
