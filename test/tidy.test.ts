@@ -15,8 +15,9 @@ const sources = files.filter((file) => file.startsWith("src/"));
 /** Lower floors may not import higher ones; rooms on one floor do not import each other. */
 const FLOORS: readonly (readonly string[])[] = [
   ["core"],
-  ["http1", "sim"],
-  ["proxy", "signals", "discovery", "admin", "config", "demo"],
+  ["http1", "sim", "store"],
+  ["control"],
+  ["proxy", "signals", "discovery", "admin", "config", "demo", "tasks"],
   ["planes"],
   ["handover"],
   [

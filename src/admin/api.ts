@@ -1,6 +1,7 @@
 import type { Endpoint } from "../core/endpoint.ts";
 import { EvenerError } from "../errors.ts";
-import { type AdminAnswer, errorAnswer, jsonAnswer, textAnswer } from "./answer.ts";
+import { type ControlAnswer, jsonAnswer, textAnswer } from "../control/answer.ts";
+import { readNumber } from "../control/query.ts";
 import { changeBackend, reportVitals } from "./change.ts";
 import { EVENTS_MAX } from "./event-log.ts";
 import { eventStatus } from "./event-stream.ts";
@@ -27,7 +28,7 @@ export class AdminApi {
   }
 
   /** The answer to a GET. Throws EvenerError: no such thing, or a bad value. */
-  read(route: RouteMatch, query: string): AdminAnswer {
+  read(route: RouteMatch, query: string): ControlAnswer {
     const source = this.#source;
     switch (route.endpoint.name) {
       case "page":
@@ -54,13 +55,13 @@ export class AdminApi {
   }
 
   /** The answer to a GET that asks all threads. Rejects with EvenerError where nothing is known. */
-  async why({ id }: RouteMatch): Promise<AdminAnswer> {
+  async why({ id }: RouteMatch): Promise<ControlAnswer> {
     const placements = await this.#source.placementsOf(id);
     return jsonAnswer(whyStatus(id, placements, Date.now()));
   }
 
   /** Does what a PUT with this JSON asks for. `who` is for the audit log. Throws EvenerError. */
-  write(route: RouteMatch, body: unknown, who: string): AdminAnswer {
+  write(route: RouteMatch, body: unknown, who: string): ControlAnswer {
     const { pool } = this.#pool(route);
     const endpoint = this.#endpoint(route);
     if (route.endpoint.name === "vitals") {
@@ -74,19 +75,19 @@ export class AdminApi {
     return this.#backend(route);
   }
 
-  #page(): AdminAnswer {
+  #page(): ControlAnswer {
     const pools = this.#source.pools().map((pool) => this.#status.pool(pool));
     const lines = `content-security-policy: ${PAGE_POLICY}\r\nx-frame-options: DENY\r\n`;
     return textAnswer("text/html; charset=utf-8", statusPage(this.#source, pools, Date.now()), lines);
   }
 
-  #backend(route: RouteMatch): AdminAnswer {
+  #backend(route: RouteMatch): ControlAnswer {
     const pool = this.#pool(route);
     this.#endpoint(route);
     return jsonAnswer(this.#status.backend(pool, route.id));
   }
 
-  #events(query: string): AdminAnswer {
+  #events(query: string): ControlAnswer {
     const { events } = this.#source;
     const max = readNumber(query, "max", EVENTS_DEFAULT, 1, EVENTS_MAX);
     // Without a beginning: the latest ones.
@@ -112,25 +113,10 @@ export class AdminApi {
 }
 
 /** The answer to a path that does not exist: what does. */
-export function unknownPath(path: string): AdminAnswer {
+export function unknownPath(path: string): ControlAnswer {
   const endpoints = ENDPOINTS.map((each) => `${each.methods.join(", ")} ${each.path}`);
   const message = `there is no ${JSON.stringify(path)} here`;
   return jsonAnswer({ error: { code: "EVENER_NOT_FOUND", message, endpoints } }, 404);
-}
-
-/** The answer for an error that was thrown; null when it is a mistake of ours. */
-export function thrownAnswer(error: unknown): AdminAnswer | null {
-  return error instanceof EvenerError ? errorAnswer(error.code, error.message) : null;
-}
-
-/** The whole number `key` of a query string; throws EVENER_BAD_VALUE. */
-export function readNumber(query: string, key: string, otherwise: number, min: number, max: number): number {
-  const text = new URLSearchParams(query).get(key);
-  if (text === null) return otherwise;
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  const found = JSON.stringify(text.slice(0, 40));
-  throw new EvenerError("EVENER_BAD_VALUE", `${key} is ${found}; it can be a whole number, ${min} to ${max}`);
 }
 
 const PLAIN = "text/plain; charset=utf-8";

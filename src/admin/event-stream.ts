@@ -1,7 +1,7 @@
 import { Deadline, type DeadlineOwner } from "../core/kit/deadline-wheel.ts";
 import type { Deadlines } from "../http1/deadlines.ts";
 import type { ServerConnection } from "../http1/server.ts";
-import { answerHead } from "./answer.ts";
+import { answerHead } from "../control/answer.ts";
 import type { EventLog, LoggedEvent } from "./event-log.ts";
 
 /**

@@ -1,3 +1,5 @@
+import { matchPath, pathPattern } from "../control/path.ts";
+
 /** The endpoints of the admin listener: every path, its methods and what it is for. */
 export const ENDPOINTS = [
   { name: "page", methods: ["GET"], path: "/", about: "status page" },
@@ -44,32 +46,11 @@ export interface RouteMatch {
 
 /** The endpoint of a path (without its query), or null. Placeholders are percent-decoded, once. */
 export function matchRoute(path: string): RouteMatch | null {
-  const segments = path.split("/");
   for (const { endpoint, pattern } of PATTERNS) {
-    if (pattern.length !== segments.length) continue;
-    const values: Record<string, string> = {};
-    if (pattern.every((part, i) => takeSegment(part, segments[i]!, values))) {
-      return { endpoint, pool: values["{pool}"] ?? "", id: values["{id}"] ?? "" };
-    }
+    const values = matchPath(pattern, path);
+    if (values !== null) return { endpoint, pool: values.pool ?? "", id: values.id ?? "" };
   }
   return null;
 }
 
-function takeSegment(part: string, segment: string, values: Record<string, string>): boolean {
-  if (!part.startsWith("{")) return part === segment;
-  const value = decodeSegment(segment);
-  if (value === null || value === "") return false;
-  values[part] = value;
-  return true;
-}
-
-/** Null when it is not percent-encoded UTF-8. */
-function decodeSegment(segment: string): string | null {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return null;
-  }
-}
-
-const PATTERNS = ENDPOINTS.map((endpoint) => ({ endpoint, pattern: endpoint.path.split("/") }));
+const PATTERNS = ENDPOINTS.map((endpoint) => ({ endpoint, pattern: pathPattern(endpoint.path) }));

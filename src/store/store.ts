@@ -69,6 +69,7 @@ export type WriteOutcome =
   /** The condition did not hold; how it is. Null: there is no such task. */
   | { readonly kind: "stale"; readonly record: TaskRecord | null };
 
+/** An event with its place in the order of all. */
 export interface StoredEvent extends TaskEvent {
   readonly cursor: number;
   readonly taskId: string;

@@ -50,6 +50,7 @@ export type FromAgent =
   /** It takes nothing more, and leaves when what it runs has ended. */
   | { readonly say: "draining" };
 
+/** What became of a task on its agent. */
 export interface EndedTask extends LeaseName {
   /**
    * `ok`, `error` (the task failed: exit code, exception), `cancelled`, `overtime` (run-time limit),
@@ -66,6 +67,7 @@ export interface EndedTask extends LeaseName {
   readonly bytes: number;
 }
 
+/** How busy the agent's machine is. */
 export interface AgentVitals {
   /** 0..1 each; null: unknown. */
   readonly cpu: number | null;
@@ -90,6 +92,7 @@ export type ToAgent =
   /** Then the connection is closed: a version, a token or a name that can not be. */
   | { readonly say: "refused"; readonly code: string; readonly reason: string };
 
+/** A task that is sent: it counts as started. */
 export interface RunTask extends LeaseName {
   readonly attempt: number;
   readonly work: TaskWork;

@@ -1,8 +1,8 @@
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { httpDate, statusLine } from "../http1/writer.ts";
 
-/** An answer of the admin listener, whole. */
-export interface AdminAnswer {
+/** An answer of a control listener, whole. */
+export interface ControlAnswer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
@@ -11,22 +11,22 @@ export interface AdminAnswer {
 }
 
 /** 200 with `value` as JSON. NaN and infinities become null. */
-export function jsonAnswer(value: unknown, status = 200): AdminAnswer {
+export function jsonAnswer(value: unknown, status = 200): ControlAnswer {
   return { status, contentType: JSON_TYPE, body: `${JSON.stringify(value)}\n`, lines: "" };
 }
 
 /** An error in the one shape that they all have. `message`: what was found and what to do. */
-export function errorAnswer(code: ErrorCode, message: string = ERRORS[code], lines = ""): AdminAnswer {
+export function errorAnswer(code: ErrorCode, message: string = ERRORS[code], lines = ""): ControlAnswer {
   return { ...jsonAnswer({ error: { code, message } }, STATUS[code] ?? 500), lines };
 }
 
-/** 200 with text of another type; `lines` as in {@link AdminAnswer}. */
-export function textAnswer(contentType: string, body: string, lines = ""): AdminAnswer {
+/** 200 with text of another type; `lines` as in {@link ControlAnswer}. */
+export function textAnswer(contentType: string, body: string, lines = ""): ControlAnswer {
   return { status: 200, contentType, body, lines };
 }
 
 /** The bytes of the whole response, UTF-8. */
-export function answerBytes(answer: AdminAnswer, isHead: boolean, keepAlive: boolean): Buffer {
+export function answerBytes(answer: ControlAnswer, isHead: boolean, keepAlive: boolean): Buffer {
   let head = answerHead(answer.status, answer.contentType) + answer.lines;
   head += `content-length: ${Buffer.byteLength(answer.body)}\r\n`;
   if (!keepAlive) head += "connection: close\r\n";

@@ -2,10 +2,10 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { EvenerError } from "../errors.ts";
 import { FIELD } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/head.ts";
-import { type AdminAnswer, errorAnswer } from "./answer.ts";
+import { type ControlAnswer, errorAnswer } from "./answer.ts";
 
 /**
- * Who may ask the admin listener. With a token: whoever shows it. Without (loopback only): whoever is on
+ * Who may ask a control listener. With a token: whoever shows it. Without (loopback only): whoever is on
  * this machine, and no web page that a browser on this machine has open (DNS rebinding, cross-site
  * requests).
  */
@@ -13,18 +13,21 @@ export class AccessRule {
   /** SHA-256 of the token; the token itself is not kept. */
   readonly #digest: Buffer | null;
 
+  readonly #door: string;
+
   /**
-   * Throws EVENER_ADMIN_TOKEN_REQUIRED: an empty token, or none where others than this machine can reach
-   * `host`.
+   * `door`: its block in the configuration, such as `admin`. Throws EVENER_ADMIN_TOKEN_REQUIRED: an empty
+   * token, or none where others than this machine can reach `host`.
    */
-  constructor(host: string, token: string | null) {
+  constructor(door: string, host: string, token: string | null) {
     if (token === "") {
       throw new EvenerError(
         "EVENER_ADMIN_TOKEN_REQUIRED",
-        "admin.token is empty; give it a value (openssl rand -hex 32) or leave it out on loopback",
+        `${door}.token is empty; give it a value (openssl rand -hex 32) or leave it out on loopback`,
       );
     }
-    if (token === null && !isLoopback(host)) throw tokenRequired(host);
+    if (token === null && !isLoopback(host)) throw tokenRequired(door, host);
+    this.#door = door;
     this.#digest = token === null ? null : digestOf(Buffer.from(token, "utf8"));
   }
 
@@ -35,12 +38,12 @@ export class AccessRule {
   /**
    * Null when the request may go on, else the refusal. `port`: of the listener. `isPublic`: needs no token.
    */
-  check(head: RequestHead, port: number, isPublic: boolean): AdminAnswer | null {
+  check(head: RequestHead, port: number, isPublic: boolean): ControlAnswer | null {
     if (this.#digest === null && !isLoopbackHost(head.host, port)) {
       return errorAnswer(
         "EVENER_FORBIDDEN",
         `without a token only this machine may ask, as http://127.0.0.1:${port} or` +
-          ` http://localhost:${port}; for any other name set admin.token`,
+          ` http://localhost:${port}; for any other name set ${this.#door}.token`,
       );
     }
     const isRead = head.method === "GET" || head.method === "HEAD";
@@ -50,15 +53,15 @@ export class AccessRule {
     if (isPublic || this.#digest === null) return null;
     const shown = shownToken(head.value(FIELD.authorization));
     if (shown !== null && timingSafeEqual(digestOf(shown), this.#digest)) return null;
-    return errorAnswer("EVENER_UNAUTHORIZED", HOW_TO_SHOW, CHALLENGES);
+    return errorAnswer("EVENER_UNAUTHORIZED", howToShow(this.#door), challenges(this.#door));
   }
 }
 
 /** The refusal to listen on `host` without a token. */
-export function tokenRequired(host: string): EvenerError {
+export function tokenRequired(door: string, host: string): EvenerError {
   return new EvenerError(
     "EVENER_ADMIN_TOKEN_REQUIRED",
-    `admin listener on ${host}: others than this machine could reach it; set admin.token` +
+    `${door} listener on ${host}: others than this machine could reach it; set ${door}.token` +
       " (openssl rand -hex 32), or bind it to 127.0.0.1",
   );
 }
@@ -109,9 +112,15 @@ function digestOf(bytes: Buffer): Buffer {
 
 const IPV4_LOOPBACK = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
 const HTTP_PORT = 80;
-const HOW_TO_SHOW =
-  "this needs the admin token: curl -H 'authorization: Bearer TOKEN' ..., or in a browser any user name" +
-  " with the token as password";
-const CHALLENGES =
-  'www-authenticate: Basic realm="evener admin", charset="UTF-8"\r\n' +
-  'www-authenticate: Bearer realm="evener admin"\r\n';
+
+function howToShow(door: string): string {
+  return (
+    `this needs the ${door} token: curl -H 'authorization: Bearer TOKEN' ..., or in a browser any user name` +
+    " with the token as password"
+  );
+}
+
+function challenges(door: string): string {
+  const realm = `realm="evener ${door}"`;
+  return `www-authenticate: Basic ${realm}, charset="UTF-8"\r\nwww-authenticate: Bearer ${realm}\r\n`;
+}

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { AccessRule, isLoopback } from "../../../src/admin/access.ts";
+import { AccessRule, isLoopback } from "../../../src/control/access.ts";
 import { EvenerError } from "../../../src/errors.ts";
-import { headOf } from "./fake-source.ts";
+import { headOf } from "../admin/fake-source.ts";
 
 const PORT = 9901;
 const TOKEN = "8f3b2c-correct-horse";
@@ -14,7 +14,7 @@ function statusOf(rule: AccessRule, lines: string[], isPublic = false): number {
 }
 
 describe("with a token", () => {
-  const rule = new AccessRule("0.0.0.0", TOKEN);
+  const rule = new AccessRule("admin", "0.0.0.0", TOKEN);
   const cases: [string, string | null, number][] = [
     ["the token", `Bearer ${TOKEN}`, 200],
     ["the scheme in any case", `bearer ${TOKEN}`, 200],
@@ -69,7 +69,7 @@ describe("with a token", () => {
 });
 
 describe("without a token", () => {
-  const rule = new AccessRule("127.0.0.1", null);
+  const rule = new AccessRule("admin", "127.0.0.1", null);
   for (const host of ["127.0.0.1:9901", "localhost:9901", "LOCALHOST:9901", "[::1]:9901", "127.8.9.1:9901"]) {
     test(`host ${host} is this machine`, () => {
       assert.equal(statusOf(rule, ["GET / HTTP/1.1", `host: ${host}`]), 200);
@@ -116,15 +116,15 @@ describe("changes asked for by a web page", () => {
   for (const [origin, status] of cases) {
     test(`origin ${origin ?? "absent"}: ${status}, with and without a token`, () => {
       const lines = origin === null ? put : [...put, `origin: ${origin}`];
-      assert.equal(statusOf(new AccessRule("127.0.0.1", null), lines), status);
-      const withToken = new AccessRule("0.0.0.0", TOKEN);
+      assert.equal(statusOf(new AccessRule("admin", "127.0.0.1", null), lines), status);
+      const withToken = new AccessRule("admin", "0.0.0.0", TOKEN);
       assert.equal(statusOf(withToken, [...lines, `authorization: Bearer ${TOKEN}`]), status);
     });
   }
 
   test("reading is left to the browser, which does not show it to the page", () => {
     const lines = ["GET / HTTP/1.1", "host: 127.0.0.1:9901", "origin: http://evil.example"];
-    assert.equal(statusOf(new AccessRule("127.0.0.1", null), lines), 200);
+    assert.equal(statusOf(new AccessRule("admin", "127.0.0.1", null), lines), 200);
   });
 });
 
@@ -142,12 +142,12 @@ describe("where a token is needed", () => {
     "",
   ]) {
     test(`${host === "" ? "nothing" : host} is not`, () => {
-      assert.throws(() => new AccessRule(host, null), isCode("EVENER_ADMIN_TOKEN_REQUIRED"));
+      assert.throws(() => new AccessRule("admin", host, null), isCode("EVENER_ADMIN_TOKEN_REQUIRED"));
     });
   }
 
   test("an empty token is a mistake, on loopback too", () => {
-    assert.throws(() => new AccessRule("127.0.0.1", ""), isCode("EVENER_ADMIN_TOKEN_REQUIRED"));
+    assert.throws(() => new AccessRule("admin", "127.0.0.1", ""), isCode("EVENER_ADMIN_TOKEN_REQUIRED"));
   });
 });
 
