@@ -1,4 +1,5 @@
-import type { TaskChange, TaskEvent, TaskRecord, TaskState } from "../core/tasks/task.ts";
+import type { TaskEvent, TaskRecord, TaskState } from "../core/tasks/task.ts";
+import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 
 /**
  * Durable state of tasks. The engine decides in memory; what it decides is a list of conditional writes, and
@@ -33,41 +34,6 @@ export interface TaskStore {
   prune(bounds: Retention): Promise<number>;
   close(): Promise<void>;
 }
-
-/** One conditional write. */
-export type Write =
-  | {
-      readonly do: "submit";
-      readonly task: TaskRecord;
-      readonly payload: Uint8Array | null;
-      readonly event: TaskEvent;
-      /** A key is taken for this long, ms; then it may be used again. */
-      readonly keyKeptMs: number;
-    }
-  | {
-      readonly do: "change";
-      readonly id: string;
-      /** Applied only where the record is in one of these states and, if given, has this fence. */
-      readonly ifState: readonly TaskState[];
-      readonly ifFence: number | null;
-      /** Several processes: applied only while this epoch leads; null: whoever holds the fence may. */
-      readonly ifEpoch: number | null;
-      readonly change: TaskChange;
-      /** Kept in place of the one before; absent: stays. */
-      readonly result?: Uint8Array | null;
-      readonly event: TaskEvent;
-    }
-  /** Evidence that changes nothing, such as a late result. */
-  | { readonly do: "note"; readonly id: string; readonly event: TaskEvent }
-  | { readonly do: "remember"; readonly name: string; readonly bytes: Uint8Array };
-
-export type WriteOutcome =
-  /** `cursor`: of its event; 0 for `remember`. */
-  | { readonly kind: "done"; readonly cursor: number }
-  /** The idempotency key belongs to that task: nothing was submitted. */
-  | { readonly kind: "duplicate"; readonly id: string }
-  /** The condition did not hold; how it is. Null: there is no such task. */
-  | { readonly kind: "stale"; readonly record: TaskRecord | null };
 
 /** An event with its place in the order of all. */
 export interface StoredEvent extends TaskEvent {

@@ -2,6 +2,7 @@
 // `evener.agent.1`). Each message is one binary frame: 4 bytes length of the JSON (big endian), the JSON,
 // then the bytes of its attachments one after the other, whose lengths stand in the JSON as `bytes`.
 // Messages are batches: one frame may carry many tasks.
+import type { Ending } from "../core/tasks/ending.ts";
 import type { Resources, TaskWork } from "../core/tasks/task.ts";
 
 export const SUBPROTOCOL = "evener.agent.1";
@@ -51,18 +52,7 @@ export type FromAgent =
   | { readonly say: "draining" };
 
 /** What became of a task on its agent. */
-export interface EndedTask extends LeaseName {
-  /**
-   * `ok`, `error` (the task failed: exit code, exception), `cancelled`, `overtime` (run-time limit),
-   * `refused` (never begun: may be sent elsewhere), `killed` (its process died of something that was not
-   * asked for: memory, a signal).
-   */
-  readonly outcome: "ok" | "error" | "cancelled" | "overtime" | "refused" | "killed";
-  readonly exitCode: number | null;
-  /** In words; null where all went well. */
-  readonly reason: string | null;
-  /** Milliseconds that it ran, by the agent's clock. */
-  readonly ranMs: number;
+export interface EndedTask extends LeaseName, Ending {
   /** Length of the result in the attachments. */
   readonly bytes: number;
 }

@@ -128,6 +128,8 @@ export interface TaskRecord {
   readonly readyAtMs: number;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** Its owner does not want it any more; a worker may still have it. */
+  readonly isCancelAsked: boolean;
   /** Exit code of a command; null for all else. */
   readonly exitCode: number | null;
   /** Why it is where it is, in words; null while there is nothing to say. */

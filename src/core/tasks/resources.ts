@@ -1,0 +1,43 @@
+import type { Resources } from "./task.ts";
+
+/**
+ * Whether `want` is free of `capacity`, of which `used` is taken. What a worker does not name it has none of.
+ */
+export function fits(capacity: Resources, used: Resources, want: Resources): boolean {
+  for (const name in want) {
+    const amount = want[name]!;
+    if (amount > 0 && (used[name] ?? 0) + amount > (capacity[name] ?? 0) + ROUNDING) return false;
+  }
+  return true;
+}
+
+/** Takes `want` of what is counted in `used`. */
+export function take(used: Record<string, number>, want: Resources): void {
+  for (const name in want) used[name] = (used[name] ?? 0) + want[name]!;
+}
+
+/** Gives it back; what is left by rounding is nothing. */
+export function giveBack(used: Record<string, number>, want: Resources): void {
+  for (const name in want) {
+    const left = (used[name] ?? 0) - want[name]!;
+    if (left > ROUNDING) used[name] = left;
+    else delete used[name];
+  }
+}
+
+/**
+ * The largest part that `want` is of any resource of all workers together, 0..1; what nobody has counts as
+ * all of it.
+ * Source: Ghodsi et al., "Dominant Resource Fairness", NSDI 2011.
+ */
+export function dominantShare(want: Resources, total: Resources): number {
+  let share = 0;
+  for (const name in want) {
+    const amount = want[name]!;
+    if (amount > 0) share = Math.max(share, Math.min(1, amount / (total[name] ?? 0)));
+  }
+  return share;
+}
+
+/** Sums of fractions such as 0.1 cores are not exact. */
+const ROUNDING = 1e-9;
