@@ -38,6 +38,8 @@ export const ERRORS = {
   EVENER_NOT_JSON: "the body of an admin request is not JSON",
   EVENER_METHOD_NOT_ALLOWED: "the admin endpoint does not take this method",
   EVENER_STREAMS_FULL: "every place for an event stream is taken",
+  EVENER_STORE_FULL: "the store of tasks has no room",
+  EVENER_STORE_FAILED: "the store of tasks can not be read or written",
   EVENER_INTERNAL: "a mistake of Evener's own",
   EVENER_NO_ENDPOINT: "no endpoint can take the work now",
   EVENER_CONFIG_INVALID: "the configuration is not valid",

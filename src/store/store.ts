@@ -19,7 +19,7 @@ export interface TaskStore {
   unfinished(afterId: string | null, recordsMax: number): Promise<readonly TaskRecord[]>;
   task(id: string): Promise<TaskRecord | null>;
   find(query: TaskQuery): Promise<readonly TaskRecord[]>;
-  payload(ids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
+  payloads(ids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
   result(id: string): Promise<Uint8Array | null>;
   /** Events behind `cursor` in the order in which they became durable; never one behind a gap. */
   events(cursor: number, eventsMax: number, taskId?: string): Promise<readonly StoredEvent[]>;
@@ -39,6 +39,8 @@ export interface TaskStore {
 export interface StoredEvent extends TaskEvent {
   readonly cursor: number;
   readonly taskId: string;
+  /** The result that came too late; null for all others. */
+  readonly evidence: Uint8Array | null;
 }
 
 /** All that are given must hold. Newest first. */

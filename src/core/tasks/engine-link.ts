@@ -24,10 +24,13 @@ export interface Turns {
   withdraw(id: string): void;
   /** How many wait, and since when the oldest does; for backpressure. */
   readonly size: number;
-  /** Calls `give` for each task that is to run now; `give` books it. Nothing that is not feasible. */
-  assign(workers: readonly Worker[], nowMs: number, give: (id: string, worker: Worker) => void): void;
+  /**
+   * Calls `give` for each task that is to run now. `workers` are all, also those without a free place: some
+   * are worth waiting for.
+   */
+  assign(workers: Iterable<Worker>, nowMs: number, give: (id: string, worker: Worker) => void): void;
   /** The best of these for a task that is to run now; null: none of them can. */
-  choose(task: Waiting, workers: readonly Worker[]): Worker | null;
+  choose(task: Waiting, workers: readonly Worker[], nowMs: number): Worker | null;
   /** Seconds expected on that worker. */
   predictS(key: string, worker: string): number;
   /** Seconds in which 95 of 100 of its key are done; NaN: unknown. */

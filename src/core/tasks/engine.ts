@@ -135,9 +135,7 @@ export class TaskEngine {
   /** Gives what waits to places that are free. */
   schedule(nowMs: number): void {
     if (this.#turns.size === 0 || this.#writing.isPaused(nowMs)) return;
-    const workers = this.leases.takers(nowMs);
-    if (workers.length === 0) return;
-    this.#turns.assign(workers, nowMs, (id, worker) => {
+    this.#turns.assign(this.leases.workers(), nowMs, (id, worker) => {
       const entry = this.book.get(id);
       if (entry !== undefined && !entry.isWriting) this.#lease(entry, worker, nowMs, "leased");
     });
@@ -179,7 +177,7 @@ export class TaskEngine {
     this.#stages.settle(entry, verdict, nowMs, { result }, (isDone) => {
       this.#turns.ended(waitingOf(record, nowMs), worker.name, ending.ranMs, ending.outcome === "ok");
       this.leases.drop(entry, lease);
-      for (const other of [...entry.leases]) {
+      for (const other of entry.leases.slice()) {
         this.#link.cancel(other.worker, other);
         this.#giveBack(entry, other, nowMs);
       }
@@ -217,7 +215,7 @@ export class TaskEngine {
       const usualMs = this.#turns.p95S(spec.key, lease.worker.name) * 1000;
       if (!(nowMs - lease.sinceMs > usualMs * spec.speculateAfter)) continue;
       const elsewhere = this.leases.takers(nowMs).filter((worker) => worker !== lease.worker);
-      const worker = this.#turns.choose(waitingOf(entry.record, nowMs), elsewhere);
+      const worker = this.#turns.choose(waitingOf(entry.record, nowMs), elsewhere, nowMs);
       if (worker === null) continue;
       this.#lease(entry, worker, nowMs, "speculated");
       budget--;

@@ -91,7 +91,7 @@ export class Leases {
     }
     worker.meet(facts, connection, nowMs);
     const held = new Set(holds.map(leaseKey));
-    for (const lease of [...worker.leases.values()]) {
+    for (const lease of worker.leases.values()) {
       if (!held.has(leaseKey(lease))) this.#isMissing(lease, connection, nowMs);
     }
     return { worker, dead: holds.filter((hold) => !this.#isStillIts(worker, hold, nowMs)) };
@@ -126,7 +126,7 @@ export class Leases {
       if (worker.connection !== null) this.#link.disconnect(worker);
       worker.connection = null;
       const why = `worker ${worker.name} was silent for ${Math.round(silentMs / 1000)} s`;
-      for (const lease of [...worker.leases.values()]) {
+      for (const lease of worker.leases.values()) {
         this.#lost(lease, nowMs, (record, wallMs) => afterSilence(record, why, wallMs));
       }
       this.#forgetIdle(worker);
@@ -148,6 +148,7 @@ export class Leases {
     };
     entry.leases.push(lease);
     worker.book(lease);
+    worker.remember(spec.affinity);
     return lease;
   }
 
@@ -178,7 +179,7 @@ export class Leases {
 
   /** Its agent of before is gone for good, and what it ran with it: also what was only doubted. */
   #rebooted(worker: Worker, why: string, nowMs: number): void {
-    for (const lease of [...worker.leases.values()]) {
+    for (const lease of worker.leases.values()) {
       this.#lost(lease, nowMs, (record, wallMs) => afterLoss(record, why, wallMs));
     }
     for (const entry of this.#book.entries()) {

@@ -1,4 +1,4 @@
-import { fits, giveBack, take } from "./resources.ts";
+import { giveBack, take } from "./resources.ts";
 import type { Resources } from "./task.ts";
 
 /** What names a lease. */
@@ -45,6 +45,8 @@ export class Worker {
   pausedUntilMs = 0;
   readonly leases: Map<string, Lease> = new Map();
   readonly used: Record<string, number> = {};
+  /** Affinity keys of what it has run, the last ones. */
+  readonly affinities: Set<string> = new Set();
 
   constructor(facts: WorkerFacts, nowMs: number) {
     this.name = facts.worker;
@@ -61,10 +63,6 @@ export class Worker {
     return this.connection !== null && !this.isDraining && this.freeSlots > 0 && nowMs >= this.pausedUntilMs;
   }
 
-  hasRoomFor(resources: Resources): boolean {
-    return fits(this.facts.resources, this.used, resources);
-  }
-
   /** Somebody speaks for it from now on. */
   meet(facts: WorkerFacts, connection: object, nowMs: number): void {
     this.facts = facts;
@@ -78,10 +76,21 @@ export class Worker {
     take(this.used, lease.resources);
   }
 
+  /** It has run something with these keys: what comes with them finds it warm. */
+  remember(affinity: readonly string[]): void {
+    for (const key of affinity) {
+      this.affinities.delete(key);
+      this.affinities.add(key);
+      if (this.affinities.size > AFFINITIES_MAX) this.affinities.delete(this.affinities.keys().next().value!);
+    }
+  }
+
   unbook(lease: Lease): void {
     if (this.leases.delete(leaseKey(lease))) giveBack(this.used, lease.resources);
   }
 }
+
+const AFFINITIES_MAX = 64;
 
 /** One name for a lease. */
 export function leaseKey({ task, fence }: LeaseId): string {

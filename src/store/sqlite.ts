@@ -1,0 +1,195 @@
+import { Worker } from "node:worker_threads";
+import type { TaskRecord } from "../core/tasks/task.ts";
+import type { Write, WriteOutcome } from "../core/tasks/write.ts";
+import { EvenerError } from "../errors.ts";
+import type {
+  Answered,
+  Asked,
+  Opened,
+  PackedOutcome,
+  PackedWrite,
+  Question,
+  Row,
+} from "./sqlite-messages.ts";
+import { cellsOf, eventCells, recordOf, rowOf, stateCode, storedEventOf } from "./sqlite-rows.ts";
+import type { Retention, StoredEvent, TaskQuery, TaskStore } from "./store.ts";
+
+/**
+ * Tasks in a file. SQLite waits for the disk, so it has a thread of its own; commits that come while it is
+ * busy go together into the next transaction (group commit without a timer).
+ */
+export class SqliteStore implements TaskStore {
+  readonly name: string;
+  readonly #thread: Worker;
+  readonly #open: Map<number, PromiseWithResolvers<unknown>> = new Map();
+  #number = 0;
+  #waiting: WaitingCommit[] = [];
+  #isCommitting = false;
+  #death: Error | null = null;
+
+  private constructor(path: string, thread: Worker) {
+    this.name = `sqlite:${path}`;
+    this.#thread = thread;
+    thread.on("message", (message: Answered) => this.#hear(message));
+    thread.on("error", (error) => this.#died(error));
+    thread.on("exit", () => this.#died(new Error("its thread has ended")));
+  }
+
+  /** Opens the file, or makes it. Throws EVENER_STORE_FAILED. */
+  static async open(path: string): Promise<SqliteStore> {
+    const thread = new Worker(PROGRAM, { workerData: path, name: "evener store" });
+    const opened = await new Promise<Opened>((resolve) => {
+      thread.once("message", resolve);
+      thread.once("error", (error) => resolve({ opened: false, message: error.message }));
+    });
+    if (opened.opened) return new SqliteStore(path, thread);
+    await thread.terminate();
+    throw new EvenerError("EVENER_STORE_FAILED", `tasks.store sqlite:${path}: ${opened.message}`);
+  }
+
+  commit(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
+    const done = Promise.withResolvers<readonly WriteOutcome[]>();
+    this.#waiting.push({ writes: writes.map(packed), done });
+    if (!this.#isCommitting) void this.#commitAll();
+    return done.promise;
+  }
+
+  async unfinished(afterId: string | null, recordsMax: number): Promise<readonly TaskRecord[]> {
+    const rows = (await this.#ask({ ask: "unfinished", afterId: afterId ?? "", recordsMax })) as Row[];
+    return rows.map(recordOf);
+  }
+
+  async task(id: string): Promise<TaskRecord | null> {
+    const row = (await this.#ask({ ask: "task", id })) as Row | null;
+    return row === null ? null : recordOf(row);
+  }
+
+  async find(query: TaskQuery): Promise<readonly TaskRecord[]> {
+    return ((await this.#ask({ ask: "find", query })) as Row[]).map(recordOf);
+  }
+
+  async payloads(ids: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    return new Map((await this.#ask({ ask: "payloads", ids })) as [string, Uint8Array][]);
+  }
+
+  async result(id: string): Promise<Uint8Array | null> {
+    return (await this.#ask({ ask: "result", id })) as Uint8Array | null;
+  }
+
+  async events(cursor: number, eventsMax: number, taskId?: string): Promise<readonly StoredEvent[]> {
+    const rows = await this.#ask({ ask: "events", cursor, eventsMax, taskId: taskId ?? null });
+    return (rows as Row[]).map(storedEventOf);
+  }
+
+  async lastCursor(): Promise<number> {
+    return (await this.#ask({ ask: "lastCursor" })) as number;
+  }
+
+  async memory(name: string): Promise<Uint8Array | null> {
+    return (await this.#ask({ ask: "memory", name })) as Uint8Array | null;
+  }
+
+  async prune(bounds: Retention): Promise<number> {
+    return (await this.#ask({ ask: "prune", bounds })) as number;
+  }
+
+  /** What was committed before is durable; what comes later is refused. */
+  async close(): Promise<void> {
+    if (this.#death !== null) return;
+    await this.#ask({ ask: "close" });
+    this.#death = new Error("it is closed");
+    await this.#thread.terminate();
+  }
+
+  /** All that have come since the last one began. */
+  async #commitAll(): Promise<void> {
+    this.#isCommitting = true;
+    while (this.#waiting.length > 0) {
+      const together = this.#waiting;
+      this.#waiting = [];
+      try {
+        const writes =
+          together.length === 1 ? together[0]!.writes : together.flatMap((commit) => commit.writes);
+        const outcomes = (await this.#ask({ ask: "commit", writes })) as PackedOutcome[];
+        let from = 0;
+        for (const commit of together) {
+          commit.done.resolve(outcomes.slice(from, from + commit.writes.length).map(outcomeOf));
+          from += commit.writes.length;
+        }
+      } catch (error) {
+        for (const commit of together) commit.done.reject(error);
+      }
+    }
+    this.#isCommitting = false;
+  }
+
+  #ask(question: Question): Promise<unknown> {
+    if (this.#death !== null) return Promise.reject(this.#failure(this.#death.message));
+    const asked = Promise.withResolvers<unknown>();
+    const number = this.#number++;
+    this.#open.set(number, asked);
+    this.#thread.postMessage({ number, question } satisfies Asked);
+    return asked.promise;
+  }
+
+  #hear(message: Answered): void {
+    const asked = this.#open.get(message.number)!;
+    this.#open.delete(message.number);
+    if ("value" in message) asked.resolve(message.value);
+    else if (message.errcode === FULL)
+      asked.reject(new EvenerError("EVENER_STORE_FULL", `${this.name}: no room is left`));
+    else asked.reject(this.#failure(message.message));
+  }
+
+  #died(error: Error): void {
+    this.#death ??= error;
+    for (const asked of this.#open.values()) asked.reject(this.#failure(error.message));
+    this.#open.clear();
+  }
+
+  #failure(message: string): EvenerError {
+    return new EvenerError("EVENER_STORE_FAILED", `${this.name}: ${message}`);
+  }
+}
+
+interface WaitingCommit {
+  readonly writes: readonly PackedWrite[];
+  readonly done: PromiseWithResolvers<readonly WriteOutcome[]>;
+}
+
+function packed(write: Write): PackedWrite {
+  switch (write.do) {
+    case "submit": {
+      const { task, payload, event, keyKeptMs } = write;
+      const { idempotencyKey, tenant } = task.spec;
+      const key = idempotencyKey === null ? null : `${tenant}\n${idempotencyKey}`;
+      const keyUntilMs = Math.round(task.submittedAtMs + keyKeptMs);
+      return { do: "submit", row: rowOf(task), payload, event: eventCells(event), key, keyUntilMs };
+    }
+    case "change": {
+      const { id, ifState, ifFence: fence, change, result } = write;
+      const event = eventCells(write.event);
+      const states = ifState.map(stateCode);
+      const kept = result === undefined ? {} : { result };
+      return { do: "change", id, states, fence, ...cellsOf(change), event, ...kept };
+    }
+    case "note":
+      return { do: "note", id: write.id, event: eventCells(write.event), evidence: write.evidence ?? null };
+    case "remember":
+      return write;
+  }
+}
+
+function outcomeOf(outcome: PackedOutcome): WriteOutcome {
+  if (typeof outcome === "number") return { kind: "done", cursor: outcome };
+  if ("duplicate" in outcome) return { kind: "duplicate", id: outcome.duplicate };
+  return { kind: "stale", record: outcome.stale === null ? null : recordOf(outcome.stale) };
+}
+
+/** In a clone this is TypeScript, in the package JavaScript. */
+const PROGRAM = new URL(
+  import.meta.url.endsWith(".ts") ? "sqlite-program.ts" : "sqlite-program.js",
+  import.meta.url,
+);
+/** SQLITE_FULL. */
+const FULL = 13;
