@@ -104,6 +104,7 @@ export function eventCells({ kind, atMs, attempt, fence, worker, detail }: TaskE
   return [TASK_EVENT_KINDS.indexOf(kind), Math.round(atMs), attempt, fence, worker, detail];
 }
 
+/** A row of the table of events as an event. */
 export function storedEventOf(row: Readonly<Record<string, unknown>>): StoredEvent {
   return {
     cursor: row.cursor as number,

@@ -103,7 +103,7 @@ describe("sqlite", () => {
   });
 });
 
-/** Where a log is cut: around the begins of its frames, and here and there between; with EVERY_BYTE everywhere. */
+/** Where a log is cut: around the begins of its frames, and here and there; with EVERY_BYTE=1 everywhere. */
 function cutsOf(bytes: number): number[] {
   const all = Array.from({ length: bytes + 1 }, (_, i) => i);
   if (process.env.EVERY_BYTE === "1") return all;

@@ -85,11 +85,11 @@ export class Leases {
   hello(facts: WorkerFacts, holds: readonly LeaseId[], connection: object, nowMs: number): Welcome {
     const before = this.#workers.get(facts.worker);
     const worker = before ?? new Worker(facts, nowMs);
-    this.#workers.set(worker.name, worker);
     if (before !== undefined && before.facts.boot !== facts.boot) {
       this.#rebooted(worker, `the agent of ${worker.name} was started anew: what it ran is gone`, nowMs);
     }
     worker.meet(facts, connection, nowMs);
+    this.#workers.set(worker.name, worker);
     const held = new Set(holds.map(leaseKey));
     for (const lease of worker.leases.values()) {
       if (!held.has(leaseKey(lease))) this.#isMissing(lease, connection, nowMs);
@@ -111,7 +111,7 @@ export class Leases {
     lease.isFrozen = true;
     const isMoved = entry!.record.spec.isIdempotent;
     if (isMoved) this.#link.cancel(worker, lease);
-    const reason = `on ${worker.name} its process stands still: ${why}`;
+    const reason = `on ${worker.name} what runs it stands still: ${why}`;
     this.#lost(lease, nowMs, (record, wallMs) =>
       isMoved ? afterLoss(record, reason, wallMs) : afterSilence(record, reason, wallMs),
     );

@@ -71,9 +71,8 @@ class Site {
     this.#slots = Array.from({ length: worker.facts.slots }, () => nowMs);
     let slot = 0;
     for (const { sinceMs, predictedMs, resources } of worker.leases.values()) {
-      // What has taken longer than expected will take as long again.
-      const elapsedMs = nowMs - sinceMs;
-      const leftMs = elapsedMs < predictedMs ? predictedMs - elapsedMs : Math.max(1, elapsedMs);
+      // What takes longer than expected is expected to go on for as long as it has been late.
+      const leftMs = Math.max(Math.abs(predictedMs - (nowMs - sinceMs)), predictedMs * LEFT_PART_MIN, 1);
       if (slot < this.#slots.length) this.#slots[slot++] = nowMs + leftMs;
       if (hasAny(resources)) this.#stays.push({ fromMs: nowMs, toMs: nowMs + leftMs, resources });
     }
@@ -146,5 +145,7 @@ function hasAny(resources: Waiting["resources"]): boolean {
 }
 
 const NOTHING_USED = {};
+/** Nothing ends in the very next moment, as a part of what it was expected to take. */
+const LEFT_PART_MIN = 0.05;
 /** What a worker that knows the task's data, model or session is preferred by, as a part of its time. */
 const AFFINITY_PART = 0.2;
