@@ -5,7 +5,8 @@ import { httpDate, statusLine } from "../http1/writer.ts";
 export interface ControlAnswer {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  /** Text goes out as UTF-8, bytes as they are. */
+  readonly body: string | Uint8Array;
   /** Further header lines, each with its CRLF; ASCII. */
   readonly lines: string;
 }
@@ -30,7 +31,10 @@ export function answerBytes(answer: ControlAnswer, isHead: boolean, keepAlive: b
   let head = answerHead(answer.status, answer.contentType) + answer.lines;
   head += `content-length: ${Buffer.byteLength(answer.body)}\r\n`;
   if (!keepAlive) head += "connection: close\r\n";
-  return Buffer.from(isHead ? `${head}\r\n` : `${head}\r\n${answer.body}`, "utf8");
+  const { body } = answer;
+  if (isHead) return Buffer.from(`${head}\r\n`, "latin1");
+  if (typeof body === "string") return Buffer.from(`${head}\r\n${body}`, "utf8");
+  return Buffer.concat([Buffer.from(`${head}\r\n`, "latin1"), body]);
 }
 
 /**
@@ -58,4 +62,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   EVENER_NOT_JSON: 415,
   EVENER_INTERNAL: 500,
   EVENER_STREAMS_FULL: 503,
+  EVENER_TASK_STATE: 409,
+  EVENER_TASK_BACKLOG: 429,
+  EVENER_STORE_FAILED: 503,
+  EVENER_STORE_FULL: 507,
 };

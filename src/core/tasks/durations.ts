@@ -10,7 +10,8 @@ export class Durations {
   readonly #workers: Map<string, WorkerFigures> = new Map();
   /** Of all keys together, for those that nobody knows. */
   #all = Math.log(UNKNOWN_S);
-  #samples = 0;
+  /** Samples so far, since the start. */
+  samples = 0;
   #median = 0;
 
   get keyCount(): number {
@@ -45,8 +46,8 @@ export class Durations {
     there.samples++;
     figures.log += rest * Math.max(KEY_GAIN_MIN, 1 / (figures.samples + 2));
     figures.samples++;
-    this.#samples++;
-    this.#all += (log - this.#all) * Math.max(KEY_GAIN_MIN, 1 / this.#samples);
+    this.samples++;
+    this.#all += (log - this.#all) * Math.max(KEY_GAIN_MIN, 1 / this.samples);
     this.#learnTail(figures, log - (there.lag - this.#median));
     this.#median = median([...this.#workers.values()].map(({ lag }) => lag));
   }

@@ -1,0 +1,42 @@
+import { DEFAULT_TENANT_RULE, type TenantRule } from "../core/tasks/fair-queue.ts";
+
+/** How a dispatcher is set up; `tasks` of the configuration. */
+export interface TaskOptions {
+  /** `sqlite:FILE`, `memory:`. */
+  readonly store: string;
+  readonly leaseTtlMs: number;
+  readonly beatMs: number;
+  readonly startGraceMs: number;
+  readonly idempotencyKeyKeptMs: number;
+  /** Tasks that have not ended, at most; more are refused with 429. */
+  readonly openTasksMax: number;
+  /** The same while the oldest one has waited for longer; Infinity: whatever it waits. */
+  readonly queueAgeMaxMs: number;
+  readonly payloadBytesMax: number;
+  readonly resultBytesMax: number;
+  readonly endedTasksMax: number;
+  readonly endedAgeMaxMs: number;
+  /** By name; `*` is everybody else. */
+  readonly tenants: Readonly<Record<string, Partial<TenantRule>>>;
+}
+
+export const DEFAULT_TASK_OPTIONS: TaskOptions = {
+  store: "sqlite:evener.db",
+  leaseTtlMs: 10_000,
+  beatMs: 2_000,
+  startGraceMs: 20_000,
+  idempotencyKeyKeptMs: 24 * 3_600_000,
+  openTasksMax: 1_000_000,
+  queueAgeMaxMs: Number.POSITIVE_INFINITY,
+  payloadBytesMax: 1024 * 1024,
+  resultBytesMax: 1024 * 1024,
+  endedTasksMax: 1_000_000,
+  endedAgeMaxMs: 7 * 86_400_000,
+  tenants: {},
+};
+
+/** What holds for a tenant. */
+export function ruleOf({ tenants }: TaskOptions, tenant: string): TenantRule {
+  const named = Object.hasOwn(tenants, tenant) ? tenants[tenant] : tenants["*"];
+  return { ...DEFAULT_TENANT_RULE, ...named };
+}
