@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import type { AgentOptions } from "./commands/agent.ts";
 import type { CheckOptions } from "./commands/check.ts";
 import type { SimulateOptions } from "./commands/simulate-options.ts";
 import type { WhyOptions } from "./commands/why.ts";
@@ -87,7 +88,7 @@ function table(): Command {
     .action(async (scenario: string | undefined, options: SimulateOptions) => {
       await (await import("./commands/simulate.ts")).simulate(scenario, options);
     });
-  addWhy(evener);
+  for (const add of [addWhy, addAgent]) add(evener);
   return evener;
 }
 
@@ -101,6 +102,23 @@ function addWhy(evener: Command): void {
     .description("say why a prompt went to its backend, and what the others would have cost")
     .action(async (requestId: string, options: WhyOptions) => {
       await (await import("./commands/why.ts")).why(requestId, options);
+    });
+}
+
+function addAgent(evener: Command): void {
+  evener
+    .command("agent")
+    .requiredOption("--server <url>", "the task listener of an Evener, http://HOST:PORT")
+    .option("--slots <count>", "tasks at once", "1")
+    .option("--resources <amounts>", "what it has: cpu=8,mem=16GiB,gpu=1,gpu_mem=80GiB", "")
+    .option("--label <pair>", "name=value; may be repeated", collect, [])
+    .option("--name <name>", "of this worker; the host's if absent, of several on one host give each its own")
+    .option("--token-file <file>", "with the server's tasks.token; or EVENER_TOKEN in the environment")
+    .option("--state <folder>", "where it notes what it runs")
+    .option("--python <program>", "for warm loops, with the package evener", "python3")
+    .description("run tasks that an Evener gives, until it is told to stop")
+    .action(async (options: AgentOptions) => {
+      await (await import("./commands/agent.ts")).agent(options);
     });
 }
 

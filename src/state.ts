@@ -8,9 +8,7 @@ import { join } from "node:path";
  * only, and kept, so that sessions outlive a restart. Where nothing can be kept, a secret for this run alone.
  */
 export function keptSessionKey(environment: NodeJS.ProcessEnv): string {
-  const folder =
-    environment.EVENER_STATE_DIR ??
-    join(environment.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "evener");
+  const folder = stateFolder(environment);
   const path = join(folder, "session.key");
   try {
     return readFileSync(path, "utf8").trim();
@@ -26,4 +24,12 @@ export function keptSessionKey(environment: NodeJS.ProcessEnv): string {
       return secret;
     }
   }
+}
+
+/** Where Evener keeps what outlives it. */
+export function stateFolder(environment: NodeJS.ProcessEnv): string {
+  return (
+    environment.EVENER_STATE_DIR ??
+    join(environment.XDG_STATE_HOME ?? join(homedir(), ".local/state"), "evener")
+  );
 }
