@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type Admin, startAdmin } from "./admin/admin.ts";
 import type { EventLog } from "./admin/event-log.ts";
 import { adminSource } from "./admin-source.ts";
 import { byAddress, namesOf } from "./config/by-address.ts";
@@ -26,6 +25,7 @@ import type { SessionDump } from "./planes/session-tables.ts";
 import { DataThreads } from "./planes/data-threads.ts";
 import { countThreads } from "./planes/thread-count.ts";
 import type { PoolStats } from "./proxy/pool-stats.ts";
+import { SideDoors } from "./side-doors.ts";
 
 /** A running Evener: the only place that knows every room. */
 export class Server {
@@ -45,7 +45,7 @@ export class Server {
   readonly #identity: Identity;
   readonly #succession: Succession;
   #config: Config;
-  #admin: Admin | null = null;
+  readonly #doors: SideDoors;
   #isReady = false;
   #isDraining = false;
 
@@ -90,6 +90,14 @@ export class Server {
       note: journal.noteOwn.bind(journal),
       warn: (facts, text) => log.warn(facts, text),
     });
+    const source = adminSource({
+      events: this.events,
+      fleet: this.fleet,
+      plane: this.#plane,
+      names: this.#names,
+      isReady: () => this.#isReady && !this.#isDraining,
+    });
+    this.#doors = new SideDoors({ source, deadlines: this.#deadlines, random: random.split(5), log });
     this.#tending = setInterval(() => this.fleet.tend(), TEND_EVERY_MS);
   }
 
@@ -104,7 +112,7 @@ export class Server {
       await server.#inTurn(() => server.#apply(config));
       await server.#succession.begin(config);
       await server.#plane.listen(config.listeners);
-      await server.#startAdmin(config);
+      await server.#doors.open(config, server.#succession);
     } catch (error) {
       await heritage.predecessor?.failed((error as Error).message);
       await server.stop(0);
@@ -166,8 +174,12 @@ export class Server {
 
   /** Where the admin listener is, or null. */
   get adminAddress(): { host: string; port: number } | null {
-    const { admin } = this.#config;
-    return admin === null || this.#admin === null ? null : { host: admin.host, port: this.#admin.port };
+    return this.#doors.admin;
+  }
+
+  /** Where the task listener is, or null. */
+  get tasksAddress(): { host: string; port: number } | null {
+    return this.#doors.tasks;
   }
 
   /**
@@ -217,9 +229,9 @@ export class Server {
     this.#isDraining = true;
     this.#names.close();
     // The next process answers there from now on.
-    if (isHandedOver) await this.#admin?.close();
+    if (isHandedOver) await this.#doors.closeAdmin();
     const wasClean = await this.#plane.drain(timeoutMs, isHandedOver);
-    if (!isHandedOver) await this.#admin?.close();
+    await this.#doors.close();
     this.#succession.drained();
     this.fleet.close();
     clearInterval(this.#tending);
@@ -276,23 +288,6 @@ export class Server {
     const pools = this.fleet.apply(config.pools);
     await this.#plane.apply({ config, sessionKeys, pools, update: (pool) => this.fleet.update(pool) });
     this.fleet.keepOnly(new Set(config.pools.map(({ name }) => name)));
-  }
-
-  async #startAdmin(config: Config): Promise<void> {
-    if (config.admin === null) return;
-    const { host, port, token } = config.admin;
-    const descriptor = await this.#succession.adminSocket(config);
-    const onChange = (who: string, what: string): void =>
-      this.#log.info({ who, what }, "changed by an operator");
-    const source = adminSource({
-      events: this.events,
-      fleet: this.fleet,
-      plane: this.#plane,
-      names: this.#names,
-      isReady: () => this.#isReady && !this.#isDraining,
-    });
-    const setup = { host, port, descriptor, token, source, deadlines: this.#deadlines, onChange };
-    this.#admin = await startAdmin(setup);
   }
 }
 

@@ -22,6 +22,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["handover"],
   [
     "server.ts",
+    "side-doors.ts",
     "fleet.ts",
     "balancer.ts",
     "state.ts",
@@ -43,6 +44,8 @@ const NEIGHBOURS: Readonly<Record<string, string>> = {
   "server.ts admin-source.ts": "what the server's admin listener shows",
   "admin-source.ts fleet.ts": "it shows the pools",
   "admin-source.ts version.ts": "the admin listener tells the version",
+  "server.ts side-doors.ts": "the listeners beside that of the requests",
+  "side-doors.ts version.ts": "the task listener tells the version, too",
   "cli.ts commands": "the table of commands",
 };
 

@@ -35,6 +35,8 @@ export async function serve(file: string | undefined, options: { load: boolean }
   }
   const admin = server.adminAddress;
   if (admin !== null) log.info({ url: `http://${admin.host}:${admin.port}/` }, "status page");
+  const tasks = server.tasksAddress;
+  if (tasks !== null) log.info({ url: `http://${tasks.host}:${tasks.port}` }, "tasks");
   if (isSuccessor) log.info({ pid: process.pid }, "taken over from the process before");
   ready();
   // One after the other: a save and a signal at once would apply two files through each other.

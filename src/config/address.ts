@@ -58,6 +58,8 @@ export interface BackendAddress extends ListenAddress {
 
 /** Where the admin listener is if nothing is written. */
 export const ADMIN_BIND = "127.0.0.1:9901";
+/** Where tasks are asked for, unless the file says otherwise. */
+export const TASKS_BIND = "127.0.0.1:9902";
 
 /** Whether only this machine can reach a listener that is bound to `host`. */
 export function isLoopback(host: string): boolean {

@@ -1,5 +1,6 @@
 import type { IpRange } from "../core/kit/ip-address.ts";
 import type { RouteConfig } from "./config-route.ts";
+import type { TasksConfig } from "./config-tasks.ts";
 
 /**
  * The configuration as the rest of the product reads it: every default filled in, numbers with their unit
@@ -22,6 +23,8 @@ export interface Config {
   readonly routes: readonly RouteConfig[];
   /** null = no admin listener. */
   readonly admin: AdminConfig | null;
+  /** null = no tasks. */
+  readonly tasks: TasksConfig | null;
   /** How long open streams may go on after a stop was asked for. */
   readonly drainTimeoutMs: number;
   /** None, one or two secrets; the first signs session cookies, all verify them. */

@@ -7,6 +7,8 @@ import { checkRoute } from "./cross-check-route.ts";
  * in one block hears about these too.
  */
 export function crossCheck(file: Readonly<Record<string, unknown>>): Finding[] {
+  // The second door needs no first one.
+  if (isMap(file.tasks) && FIRST_DOOR.every((key) => file[key] === undefined)) return checkCollisions(file);
   return [
     ...checkListeners(file),
     ...checkCollisions(file),
@@ -15,6 +17,8 @@ export function crossCheck(file: Readonly<Record<string, unknown>>): Finding[] {
     ...checkRoutes(file),
   ];
 }
+
+const FIRST_DOOR = ["listen", "listeners", "backends", "pools", "routes"];
 
 type File = Readonly<Record<string, unknown>>;
 

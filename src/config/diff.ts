@@ -32,8 +32,8 @@ export interface ConfigDiff {
 
 /** `next`, but with what a reload does not apply as it runs: so each further reload says so again. */
 export function keepUntilRestart(running: Config, next: Config): Config {
-  const { threads, accessLog, admin } = running;
-  return { ...next, threads, accessLog, admin };
+  const { threads, accessLog, admin, tasks } = running;
+  return { ...next, threads, accessLog, admin, tasks };
 }
 
 /** Which backends of one pool come, go or change, by id. */
@@ -81,6 +81,7 @@ const EFFECTS: Readonly<Record<Exclude<keyof Config, "pools" | "files">, Effect>
   threads: { key: "threads", isAtRestart: true },
   accessLog: { key: "access_log", isAtRestart: true },
   admin: { key: "admin", isAtRestart: true },
+  tasks: { key: "tasks", isAtRestart: true },
 };
 
 const NAMES_SHOWN_MAX = 10;

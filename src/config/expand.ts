@@ -43,18 +43,27 @@ export function expand(file: ConfigFile, directory: string, reading: Reading): O
     pools,
     routes: routesOf(file, pools),
     admin: file.admin,
+    tasks: file.tasks === null ? null : { ...file.tasks, store: placeOf(file.tasks.store, directory) },
     drainTimeoutMs: file.drain.timeout,
     sessionKeys: file.session_keys ?? [],
     limits: file.limits,
   };
 }
 
+/** A database's file begins at the directory of the configuration, as all paths do. */
+function placeOf(store: string, directory: string): string {
+  return store.startsWith("sqlite:")
+    ? `sqlite:${path.resolve(directory, store.slice("sqlite:".length))}`
+    : store;
+}
+
 function routesOf({ routes, upgrades }: ConfigFile, pools: readonly PoolConfig[]): RouteConfig[] {
-  const written = routes ?? [routeForAll(pools)];
+  const written = routes ?? (pools.length === 0 ? [] : [routeForAll(pools)]);
   return written.map((route) => ({ ...route, upgrades: route.upgrades ?? upgrades }));
 }
 
 function expandListeners(file: ConfigFile, reading: Reading): ListenerConfig[] {
+  if (isTasksOnly(file)) return [];
   const written: readonly ListenerWritten[] = file.listeners ?? [
     { bind: file.listen!, proxyProtocol: false, tls: null, socketMode: SOCKET_MODE },
   ];
@@ -96,6 +105,11 @@ function checkAgent(
   if (agentCheck === null || socketPath === null) return;
   const message = `is a unix socket, so "agent_check" has no host to ask; give it a pool of its own`;
   findings.push({ path: at, message });
+}
+
+/** It has the second door alone. */
+function isTasksOnly({ tasks, listen, listeners }: ConfigFile): boolean {
+  return tasks !== null && listen === undefined && listeners === undefined;
 }
 
 /** Without routes everything goes to the only pool, or to the one called `default`. */

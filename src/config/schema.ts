@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { IpRange } from "../core/kit/ip-address.ts";
 import { ADMIN_BIND, bind, ipRange, isLoopback, listenAddress, type ListenAddress } from "./address.ts";
 import type { AdminConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
+import type { TasksConfig } from "./config-tasks.ts";
 import { named } from "./maps.ts";
 import { resolverList } from "./resolvers.ts";
 import { duration, integer, offOr, scalar, secret, size, text, Wrong, wrong } from "./scalars.ts";
@@ -10,6 +11,7 @@ import { backendList } from "./schema-backend.ts";
 import { listenerList, type ListenerWritten } from "./schema-listener.ts";
 import { poolSchema } from "./schema-pool.ts";
 import { routeSchema } from "./schema-route.ts";
+import { tasksSchema } from "./schema-tasks.ts";
 import { upgradeList } from "./schema-upgrades.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -123,6 +125,9 @@ export const fileSchema: z.ZodType<ConfigFile> = z.strictObject({
     .prefault(["websocket"])
     .describe("protocols that clients may switch to by `Upgrade`; an offer of others is ignored"),
   admin: offOr(adminSchema).prefault({}).describe("status page, metrics and API for operators"),
+  tasks: offOr(tasksSchema)
+    .prefault("off")
+    .describe("a durable queue of tasks, and the agents that run them"),
   drain: z
     .strictObject({
       timeout: duration(0, 86_400_000).prefault("30s").describe("open streams are cut after this time"),
@@ -156,6 +161,7 @@ export interface ConfigFile {
   routes?: z.infer<typeof routeSchema>[] | undefined;
   upgrades: readonly string[];
   admin: AdminConfig | null;
+  tasks: TasksConfig | null;
   drain: { timeout: number };
   session_keys?: string[] | undefined;
   limits: LimitsConfig;
