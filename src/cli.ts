@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import type { AgentOptions } from "./commands/agent.ts";
+import { addTasks } from "./commands/tasks-table.ts";
 import type { CheckOptions } from "./commands/check.ts";
 import type { SimulateOptions } from "./commands/simulate-options.ts";
 import type { WhyOptions } from "./commands/why.ts";
@@ -88,7 +89,7 @@ function table(): Command {
     .action(async (scenario: string | undefined, options: SimulateOptions) => {
       await (await import("./commands/simulate.ts")).simulate(scenario, options);
     });
-  for (const add of [addWhy, addAgent]) add(evener);
+  for (const add of [addWhy, addTasks, addAgent]) add(evener);
   return evener;
 }
 
@@ -134,6 +135,9 @@ Examples:
   evener simulate --workload agents --policy least_request,round_robin
                               how policies would do on such traffic
   evener why 3f1c2b9a77e0-12  why that request went where it went
+  evener agent --server http://10.0.0.5:9902 --slots 4
+                              run tasks of that Evener
+  evener tasks submit --wait -- echo hello
 `;
 
 const SIGNALS = `

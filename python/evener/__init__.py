@@ -7,6 +7,7 @@
 """
 
 from .balancer import LoadBalancer, ServerSnapshot
+from .client import Client
 from .endpoint import Endpoint, ServerLike
 from .errors import (
     DuplicateServer,
@@ -17,8 +18,12 @@ from .errors import (
     InvalidWeight,
     NoServerAvailable,
     NoServers,
+    ServerUnreachable,
+    TaskEnded,
+    TaskRefused,
     UnknownServer,
 )
+from .executor import Executor
 from .lease import Lease
 from .least_connections import LeastConnectionsLoadBalancer
 from .resource_based import ResourceBasedLoadBalancer
@@ -27,9 +32,11 @@ from .round_robin import RoundRobinLoadBalancer
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "DuplicateServer",
     "Endpoint",
     "EvenerError",
+    "Executor",
     "InvalidOption",
     "InvalidReport",
     "InvalidServer",
@@ -43,5 +50,8 @@ __all__ = [
     "RoundRobinLoadBalancer",
     "ServerLike",
     "ServerSnapshot",
+    "ServerUnreachable",
+    "TaskEnded",
+    "TaskRefused",
     "UnknownServer",
 ]

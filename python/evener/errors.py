@@ -11,6 +11,9 @@ __all__ = [
     "InvalidWeight",
     "NoServerAvailable",
     "NoServers",
+    "ServerUnreachable",
+    "TaskEnded",
+    "TaskRefused",
     "UnknownServer",
 ]
 
@@ -49,3 +52,20 @@ class InvalidReport(EvenerError, ValueError):
 
 class UnknownServer(EvenerError, LookupError):
     """An address is not (or no longer) in the balancer."""
+
+
+class ServerUnreachable(EvenerError, ConnectionError):
+    """Nobody answers at the address of a task listener. Is it running, and is that its address?"""
+
+
+class TaskRefused(EvenerError, ValueError):
+    """A task listener refuses a request; ``code`` is one of its documented codes, ``status`` that of HTTP."""
+
+    def __init__(self, message: str, *, code: str = "", status: int = 0) -> None:
+        super().__init__(message if code == "" else f"{message} ({code})")
+        self.code = code
+        self.status = status
+
+
+class TaskEnded(EvenerError, RuntimeError):
+    """A task has ended without a result: it was cancelled, its worker was lost, it was put aside, ..."""

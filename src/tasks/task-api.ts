@@ -124,9 +124,10 @@ export class TaskApi {
     return jsonAnswer(workerView(this.#dispatcher, worker, performance.now()));
   }
 
-  queue(): ControlAnswer {
+  async queue(): Promise<ControlAnswer> {
     const { open, queued, oldestMs } = this.#dispatcher.backlog;
-    return jsonAnswer({ open, queued, oldest_s: Math.round(oldestMs) / 1000 });
+    const cursor = await this.#dispatcher.store.lastCursor();
+    return jsonAnswer({ open, queued, oldest_s: Math.round(oldestMs) / 1000, cursor });
   }
 
   /** Events behind a cursor; waits for the first one, if asked to. */

@@ -1,113 +1,11 @@
 // The dispatcher and real agents over real sockets, with real processes.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, it, type TestContext } from "node:test";
-import { Random } from "../../src/core/kit/random.ts";
-import { Deadlines } from "../../src/http1/deadlines.ts";
-import { Agent, type AgentSetup } from "../../src/tasks/agent/agent.ts";
-import { DEFAULT_TASK_OPTIONS, type TaskOptions } from "../../src/tasks/options.ts";
-import { startTasks, type Tasks } from "../../src/tasks/tasks.ts";
+import { describe, it } from "node:test";
+import { type Json, taskScene, type TaskScene } from "../fixtures/task-scene.ts";
 import { until } from "../fixtures/until.ts";
-
-type Json = Record<string, unknown>;
-
-interface Scene {
-  tasks: Tasks;
-  readonly url: () => string;
-  readonly folder: string;
-  readonly agent: (options?: Partial<AgentSetup>) => Agent;
-  readonly ask: (
-    method: string,
-    path: string,
-    body?: unknown,
-  ) => Promise<{ status: number; json: Json; text: string }>;
-  readonly submit: (task: Json) => Promise<string>;
-  readonly ended: (id: string) => Promise<Json>;
-  readonly restart: () => Promise<void>;
-}
-
-async function scene(t: TestContext, options: Partial<TaskOptions> = {}): Promise<Scene> {
-  const folder = mkdtempSync(join(tmpdir(), "evener-tasks-"));
-  const deadlines = new Deadlines();
-  const failures: unknown[] = [];
-  const all: TaskOptions = {
-    ...DEFAULT_TASK_OPTIONS,
-    store: `sqlite:${join(folder, "t.db")}`,
-    beatMs: 200,
-    ...options,
-  };
-  const start = (port: number): Promise<Tasks> =>
-    startTasks({
-      host: "127.0.0.1",
-      port,
-      token: null,
-      deadlines,
-      options: all,
-      version: "test",
-      clock: { nowMs: () => performance.now() },
-      random: new Random(1),
-      onFailure: (error) => failures.push(error),
-      onMistake: (error) => failures.push(error),
-    });
-  const agents: Agent[] = [];
-  const it: Scene = {
-    tasks: await start(0),
-    folder,
-    url: () => `http://127.0.0.1:${it.tasks.port}`,
-    agent: (given = {}) => {
-      const agent = new Agent({
-        server: it.url(),
-        token: null,
-        name: `w${agents.length}`,
-        slots: 2,
-        resources: {},
-        labels: {},
-        loops: { python: ["python3", "-m", "evener.worker"] },
-        stateFolder: join(folder, given.name ?? `w${agents.length}`),
-        version: "test",
-        say: () => {},
-        ...given,
-      });
-      agents.push(agent);
-      agent.start();
-      return agent;
-    },
-    ask: async (method, path, body) => {
-      const init =
-        body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-      const response = await fetch(it.url() + path, { method, ...init });
-      const text = await response.text();
-      return { status: response.status, text, json: text.startsWith("{") ? (JSON.parse(text) as Json) : {} };
-    },
-    submit: async (task) => {
-      const { status, json, text } = await it.ask("POST", "/v1/tasks", task);
-      assert.equal(status, 201, text);
-      return json.id as string;
-    },
-    ended: async (id) => {
-      await it.ask("GET", `/v1/tasks/${id}/result?wait_s=20`);
-      return (await it.ask("GET", `/v1/tasks/${id}`)).json;
-    },
-    restart: async () => {
-      const { port } = it.tasks;
-      await it.tasks.close();
-      it.tasks = await start(port);
-    },
-  };
-  t.after(async () => {
-    for (const agent of agents) agent.stop();
-    await it.tasks.close();
-    deadlines.close();
-    rmSync(folder, { recursive: true, force: true });
-    assert.deepEqual(failures, []);
-  });
-  return it;
-}
 
 /** A pickled call of a function of Python's own library. */
 function call(module: string, name: string, ...args: readonly (number | string)[]): string {
@@ -118,7 +16,7 @@ function call(module: string, name: string, ...args: readonly (number | string)[
 
 describe("tasks on agents", () => {
   it("run commands: output, exit code, environment, input", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent();
     const script = 'cat; echo "$X $EVENER_ATTEMPT" >&2; exit 3';
     const id = await it.submit({
@@ -137,7 +35,7 @@ describe("tasks on agents", () => {
   });
 
   it("run Python in warm loops, results and exceptions come back", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     process.env.PYTHONPATH = join(process.cwd(), "python");
     it.agent({ slots: 1 });
     const pids = new Set<string>();
@@ -159,7 +57,7 @@ describe("tasks on agents", () => {
   });
 
   it("are cancelled with all that they have started", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent();
     const file = join(it.folder, "pids");
     const id = await it.submit({ command: ["sh", "-c", `sleep 100 & echo $! > ${file}; wait`] });
@@ -171,14 +69,14 @@ describe("tasks on agents", () => {
   });
 
   it("end when they run for too long", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent();
     const id = await it.submit({ command: ["sleep", "100"], run_time_max_s: 0.2 });
     assert.match(String((await it.ended(id)).reason), /longer than 0.2 s/);
   });
 
   it("go on while the dispatcher is away, and their results count when it is back", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent();
     const file = join(it.folder, "runs");
     const id = await it.submit({ command: ["sh", "-c", `echo run >> ${file}; sleep 1; echo done`] });
@@ -190,7 +88,7 @@ describe("tasks on agents", () => {
   });
 
   it("write a log that can be followed", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent();
     const id = await it.submit({ command: ["sh", "-c", "echo one; sleep 0.3; echo two"] });
     const response = await fetch(`${it.url()}/v1/tasks/${id}/log`, {
@@ -201,7 +99,7 @@ describe("tasks on agents", () => {
   });
 
   it("are told as events, to whoever waits for them", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent();
     const waiting = it.ask("GET", "/v1/events?cursor=0&wait_s=10");
     const id = await it.submit({ noop: true, external_id: "mine" });
@@ -218,7 +116,7 @@ describe("tasks on agents", () => {
   });
 
   it("of 2,000 none is lost, in batches, and all is at rest then", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent({ slots: 32 });
     it.agent({ slots: 32 });
     const ids: string[] = [];
@@ -242,7 +140,7 @@ describe("tasks on agents", () => {
   });
 
   it("are refused with what is wrong with them", async (t) => {
-    const it = await scene(t, { openTasksMax: 2, payloadBytesMax: 10 });
+    const it = await taskScene(t, { openTasksMax: 2, payloadBytesMax: 10 });
     const cases: [unknown, number, RegExp][] = [
       [{}, 400, /exactly one/],
       [{ noop: true, comand: [] }, 400, /comand/],
@@ -270,7 +168,7 @@ describe("tasks on agents", () => {
 });
 
 describe("an agent", () => {
-  const program = (it: Scene, name: string): ChildProcess => {
+  const program = (it: TaskScene, name: string): ChildProcess => {
     const args = [
       "bin/evener.js",
       "agent",
@@ -285,7 +183,7 @@ describe("an agent", () => {
   };
 
   it("that is killed leaves nothing running, once it is started anew", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     const agent = program(it, "k");
     t.after(() => agent.kill("SIGKILL"));
     const file = join(it.folder, "pids");
@@ -301,7 +199,7 @@ describe("an agent", () => {
   });
 
   it("sees a command that was stopped, and it is moved where it may", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     it.agent({ slots: 2 });
     const file = join(it.folder, "pids");
     const script = `echo $$ >> ${file}; [ $(wc -l < ${file}) -gt 1 ] || sleep 100`;
@@ -313,7 +211,7 @@ describe("an agent", () => {
   });
 
   it("drains on SIGTERM: what runs ends well, nothing new begins", async (t) => {
-    const it = await scene(t);
+    const it = await taskScene(t);
     const agent = program(it, "d");
     const file = join(it.folder, "began");
     const id = await it.submit({ command: ["sh", "-c", `echo x > ${file}; sleep 1; echo whole`] });
