@@ -1,4 +1,4 @@
-// Law: a tenant that floods the queue leaves the others their share of worker-seconds, whatever its tasks are.
+// Law: a tenant that floods the queue leaves the others their share of worker-seconds, whatever its tasks.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -46,14 +46,12 @@ function flood(seed: number, isPredicted: boolean, window: number): number[] {
   for (let nowMs = 0; given.length < 1_500;) {
     while (running.length < 16) {
       const cost = (task: Waiting, seconds: number): number => seconds * dominantShare(task.resources, TOTAL);
-      let predicted = 0;
-      let next: Waiting | null = null;
+      const turn: { task: Waiting; seconds: number }[] = [];
       queue.walk(nowMs, cost, (task, seconds) => {
-        next = task;
-        predicted = seconds;
+        turn.push({ task, seconds });
         return "enough";
       });
-      const task = next! as Waiting;
+      const { task, seconds: predicted } = turn[0]!;
       queue.remove(task.id);
       const expected = cost(task, predicted);
       queue.began(task, expected, nowMs);
