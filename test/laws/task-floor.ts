@@ -167,7 +167,7 @@ export function floorTask(id: string, given: Partial<Waiting> = {}): Waiting {
   };
 }
 
-/** How long it takes when the longest goes first, on places with these slownesses, each where it ends soonest. */
+/** How long it takes when the longest goes first, each where it ends soonest; `places`: their slownesses. */
 export function longestFirst(seconds: readonly number[], places: readonly number[]): number {
   const ends = places.map(() => 0);
   for (const it of seconds.toSorted((a, b) => b - a)) {

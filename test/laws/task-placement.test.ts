@@ -145,6 +145,17 @@ test("it waits for no worker for ever: what does not end loses what was reserved
   assert.equal(at(7_000), "slow");
 });
 
+test("what is expected to end at this very moment still has its place", () => {
+  const worker = floorWorker("w", { slots: 2, resources: { cpu: 2 } });
+  const nowMs = 9_333.333333333332;
+  const predictedMs = nowMs - 9_000 + 2e-13;
+  worker.leases.set("runs", { sinceMs: 9_000, predictedMs, resources: { cpu: 2 } });
+  worker.used.cpu = 2;
+  const plan = new Plan([worker], () => 1, nowMs);
+  assert.equal(plan.place(floorTask("first", { resources: { cpu: 1 } }), 1_000, 0), "full");
+  assert.equal(plan.place(floorTask("second", { resources: { cpu: 1 } }), 1_000, 0), "full");
+});
+
 test("a task that only one worker can run begins there, however slow it is", () => {
   const slow = floorWorker("slow", { slowness: 20, labels: { zone: "a" } });
   const plan = new Plan([slow, floorWorker("fast")], (name) => (name === "slow" ? 20 : 1), 0);
@@ -195,4 +206,31 @@ test("ten thousand tasks for a machine that is busy do not keep others idle", ()
   for (let i = 0; i < 100; i++) floor.submit(floorTask(`cpu${i}`, { key: "cpu" }), 1);
   floor.step();
   assert.equal(floor.starts.filter(({ task }) => task.id.startsWith("cpu")).length, 9);
+});
+
+test("a big task that is short is not starved by long small ones, however many tiny ones go in between", () => {
+  for (const tenants of [1, 2]) {
+    const floor = new Floor([floorWorker("w", { slots: 16, resources: { cpu: 8 } })], KNOWN);
+    let count = 0;
+    const fill = (): void => {
+      while (floor.queue.size < 60) {
+        const id = `small${count++}`;
+        const seconds = count % 3 === 0 ? 0.01 : 2 + (count % 5) / 3;
+        const tenant = `tenant${count % tenants}`;
+        floor.submit(
+          floorTask(id, { key: id, tenant, resources: { cpu: 1 }, sinceMs: floor.nowMs }),
+          seconds,
+        );
+      }
+    };
+    fill();
+    floor.step();
+    floor.submit(floorTask("big", { key: "big", tenant: "tenant0", resources: { cpu: 8 } }), 0.1);
+    while (floor.nowMs < 600_000 && floor.starts.every(({ task }) => task.id !== "big")) {
+      fill();
+      floor.step();
+    }
+    const big = floor.starts.find(({ task }) => task.id === "big");
+    assert.ok(big !== undefined && big.fromMs <= 90_000, `${tenants} tenants: ${big?.fromMs}`);
+  }
 });

@@ -12,10 +12,10 @@ export interface Figures {
 }
 
 /**
- * Gives places that are free now to what waits, in fair order. `give` is called for each, in the middle of the
- * look, and is to take the task out of the queue and to book it on the worker. Looks at {@link WINDOW} tasks
- * at most. Where more than that wait, no place stays free for the sake of a better one: the last ones of a
- * smaller window take what nobody wanted, if they are done well before the backlog is.
+ * Gives places that are free now to what waits, in fair order. `give` is called for each, during the look,
+ * and is to take the task out of the queue and to book it on the worker. At most {@link WINDOW} tasks are
+ * looked at. Where more than that wait, no place stays free for the sake of a better one: behind the first
+ * {@link CHOOSY_LOOKS} tasks, each takes what it ends on well before the backlog is done.
  */
 export function assign<W extends PlanWorker>(
   queue: FairQueue,
@@ -30,11 +30,12 @@ export function assign<W extends PlanWorker>(
   const isDeep = queue.size > WINDOW;
   let looks = 0;
   let untilMs = 0;
-  queue.walk(nowMs, figures.cost, (task, seconds) => {
+  const cost = (task: Waiting, seconds: number): number => figures.cost(task, seconds);
+  queue.walk(nowMs, cost, (task, seconds) => {
     if (++looks > WINDOW) return "enough";
     if (isDeep && looks === CHOOSY_LOOKS) untilMs = plan.doneMs(queue.seconds * BACKLOG_PART);
     const placed = plan.place(task, seconds * 1000, untilMs);
-    if (placed === "waits" || placed === "full") return placed;
+    if (typeof placed === "string") return placed;
     give(task, placed);
     return plan.freeNow === 0 ? "enough" : "begun";
   });

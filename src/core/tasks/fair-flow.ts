@@ -70,7 +70,7 @@ export class Flow {
   running = 0;
   /** Predicted seconds of all that wait. */
   seconds = 0;
-  /** Tasks that have begun. */
+  /** Tasks that have begun since the oldest was one of them. */
   turns = 0;
   /** Since when it waits for its turn. */
   passedOverSinceMs = 0;
@@ -121,8 +121,10 @@ export class Flow {
   /** True: its line is empty now, and gone. */
   remove(item: Item): boolean {
     const line = item.line!;
-    if (item.older === null) this.oldest = item.newer;
-    else item.older.newer = item.newer;
+    if (item.older === null) {
+      this.oldest = item.newer;
+      this.turns = 0;
+    } else item.older.newer = item.newer;
     if (item.newer === null) this.#newest = item.older;
     else item.newer.older = item.older;
     this.waiting--;
@@ -164,6 +166,31 @@ export class Flow {
 /** The longest first, then the oldest. */
 export function isLonger(a: Line, b: Line): boolean {
   return a.seconds > b.seconds || (a.seconds === b.seconds && a.head!.sequence < b.head!.sequence);
+}
+
+/** The lines of each key. */
+export class LinesByKey {
+  readonly #first: Map<string, Line> = new Map();
+
+  /** The others follow by their `nextOfKey`; null: there is none. */
+  first(key: string): Line | null {
+    return this.#first.get(key) ?? null;
+  }
+
+  add(line: Line): void {
+    line.nextOfKey = this.first(line.key);
+    this.#first.set(line.key, line);
+  }
+
+  remove(line: Line): void {
+    const first = this.#first.get(line.key)!;
+    if (first !== line) {
+      let before = first;
+      while (before.nextOfKey !== line) before = before.nextOfKey!;
+      before.nextOfKey = line.nextOfKey;
+    } else if (line.nextOfKey === null) this.#first.delete(line.key);
+    else this.#first.set(line.key, line.nextOfKey);
+  }
 }
 
 /** What a task asks of a worker, as one text: tasks with the same text fit into the same places. */

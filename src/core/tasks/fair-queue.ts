@@ -1,7 +1,7 @@
 import { Heap } from "../kit/heap.ts";
 import { TokenBucket } from "../kit/token-bucket.ts";
 import type { Waiting } from "./engine-link.ts";
-import { Flow, Item, type Line, shapeOf } from "./fair-flow.ts";
+import { Flow, Item, LinesByKey, shapeOf } from "./fair-flow.ts";
 import { FlowWalk, type Look, type WalkState } from "./fair-walk.ts";
 import { DEFAULT_TENANT_RULE, type Tenant, type TenantRules } from "./tenants.ts";
 
@@ -16,8 +16,7 @@ import { DEFAULT_TENANT_RULE, type Tenant, type TenantRules } from "./tenants.ts
 export class FairQueue {
   readonly #tenants: Map<string, Tenant> = new Map();
   readonly #items: Map<string, Item> = new Map();
-  /** The lines of a key, one after the other. */
-  readonly #byKey: Map<string, Line> = new Map();
+  readonly #byKey: LinesByKey = new LinesByKey();
   readonly #levels: readonly Level[] = Array.from({ length: PRIORITIES }, () => ({
     clock: 0,
     busy: 0,
@@ -26,6 +25,8 @@ export class FairQueue {
   }));
   readonly #rules: TenantRules;
   #sequence = 0;
+  /** There was no room when its turn came by age: it is shown first until it begins, which keeps room. */
+  #due: Item | null = null;
   /** What has happened while somebody looks, and is done afterwards; null: nobody looks. */
   #postponed: (() => void)[] | null = null;
 
@@ -37,7 +38,7 @@ export class FairQueue {
     return this.#items.size;
   }
 
-  /** Tenants that have something waiting or running, or that are not forgotten yet. */
+  /** Those that are not forgotten. */
   get tenantCount(): number {
     return this.#tenants.size;
   }
@@ -73,7 +74,7 @@ export class FairQueue {
       const flow = this.#flowOf(task);
       if (flow.waiting === 0) flow.passedOverSinceMs = task.sinceMs;
       const line = flow.lineFor(task.key, shapeOf(task), seconds);
-      if (line.head === null) this.#linkKey(line);
+      if (line.head === null) this.#byKey.add(line);
       flow.add(item, line);
       this.#levels[flow.priority]!.busy++;
     });
@@ -88,7 +89,7 @@ export class FairQueue {
     this.#now(() => {
       if (item.line === null) return;
       const { flow } = item.line.group;
-      if (flow.remove(item)) this.#unlinkKey(item.line);
+      if (flow.remove(item)) this.#byKey.remove(item.line);
       this.#levels[flow.priority]!.busy--;
       this.#forgetIdle(flow);
     });
@@ -97,7 +98,7 @@ export class FairQueue {
   /** What was learned of a key meanwhile; changes of less than a twentieth change nothing. */
   repredict(key: string, seconds: number): void {
     this.#now(() => {
-      for (let line = this.#byKey.get(key) ?? null; line !== null; line = line.nextOfKey) {
+      for (let line = this.#byKey.first(key); line !== null; line = line.nextOfKey) {
         if (Math.abs(seconds / line.seconds - 1) >= REPREDICT_PART) line.group.flow.repredict(line, seconds);
       }
     });
@@ -105,16 +106,17 @@ export class FairQueue {
 
   /**
    * Calls `look` for what waits, in fair order, as if each began and cost what `cost` says; nobody leaves by
-   * itself. Tenants at their limits are passed over, and so is, after `full`, everything that asks for the
-   * same. `look` may call all methods but this one.
+   * itself. Tenants at their limits are passed over, and what asks for the same as one that was `full`.
+   * `look` may call all methods but this one.
    */
   walk(nowMs: number, cost: (task: Waiting, seconds: number) => number, look: Look): void {
     const ranks: Flow[][] = Array.from({ length: PRIORITIES }, () => []);
     const places = new Map<string, number>();
     for (const tenant of this.#tenants.values()) this.#enter(tenant, nowMs, ranks, places);
-    const state: WalkState = { nowMs, cost, look, places, full: new Set(), fallen: [] };
+    const state: WalkState = { nowMs, cost, look, places, full: new Set(), due: null, looks: 0, fallen: [] };
     this.#postponed = [];
     try {
+      if (!this.#lookAtDue(state)) return;
       for (let rank = PRIORITIES - 1; rank >= 0; rank--) {
         if (!this.#walkRank(rank, ranks[rank]!, state)) return;
       }
@@ -173,10 +175,24 @@ export class FairQueue {
   }
 
   /** False: it is enough. */
+  #lookAtDue(state: WalkState): boolean {
+    const item = this.#due;
+    if (item === null || item.isGone) this.#due = null;
+    const places = state.places.get(item?.task.tenant ?? "") ?? 0;
+    if (item === null || item.isGone || places < 1) return true;
+    state.due = item;
+    const answer = state.look(item.task, item.line!.seconds);
+    if (answer === "full" || answer === "nowhere") state.full.add(item.line!.group.shape);
+    if (answer === "nowhere") this.#due = null;
+    if (answer === "begun") state.places.set(item.task.tenant, places - 1);
+    return answer !== "enough";
+  }
+
+  /** False: it is enough. */
   #walkRank(rank: number, flows: readonly Flow[], state: WalkState): boolean {
     const { nowMs, places, full, fallen } = state;
     const turns = new Heap<FlowWalk>((a, b) => a.goesBefore(b));
-    for (const flow of flows) turns.push(new FlowWalk(flow, byAge(flow, nowMs)));
+    for (const flow of flows) turns.push(new FlowWalk(flow, byAge(flow, nowMs), state.due));
     for (const walk of fallen) if (walk.flow.priority === rank) turns.push(walk);
     for (let turn = turns.pop(); turn !== undefined; turn = turns.pop()) {
       const { tenant, priority } = turn.flow;
@@ -186,7 +202,9 @@ export class FairQueue {
       const { seconds, group } = item.line!;
       const answer = state.look(item.task, seconds);
       if (answer === "enough") return false;
-      if (answer === "full") full.add(group.shape);
+      if (answer === "full" || answer === "nowhere") full.add(group.shape);
+      if (answer === "full" && state.looks === 0 && item === byAge(turn.flow, nowMs)) this.#due ??= item;
+      state.looks++;
       if (answer === "begun") places.set(tenant, places.get(tenant)! - 1);
       turn.tag += state.cost(item.task, seconds) / this.#tenants.get(tenant)!.rule.weight;
       // Whoever has risen by age falls back when one of its tasks begins.
@@ -224,21 +242,6 @@ export class FairQueue {
     return flow;
   }
 
-  #linkKey(line: Line): void {
-    line.nextOfKey = this.#byKey.get(line.key) ?? null;
-    this.#byKey.set(line.key, line);
-  }
-
-  #unlinkKey(line: Line): void {
-    const first = this.#byKey.get(line.key)!;
-    if (first !== line) {
-      let before = first;
-      while (before.nextOfKey !== line) before = before.nextOfKey!;
-      before.nextOfKey = line.nextOfKey;
-    } else if (line.nextOfKey === null) this.#byKey.delete(line.key);
-    else this.#byKey.set(line.key, line.nextOfKey);
-  }
-
   /**
    * An idle flow that owes nothing is forgotten; one that does is remembered until the others have had as
    * much, or nobody is left to compare with.
@@ -274,7 +277,7 @@ interface Level {
 
 /** The oldest one, where this is a turn that goes by age. */
 function byAge({ turns, oldest }: Flow, nowMs: number): Item | null {
-  if (turns % OLDEST_EVERY !== OLDEST_EVERY - 1 || oldest === null) return null;
+  if (turns < OLDEST_EVERY - 1 || oldest === null) return null;
   return ageMs(oldest, nowMs) >= AGE_MS ? oldest : null;
 }
 

@@ -10,11 +10,15 @@ export class FlowWalk {
   #closed: HeapWalk<Group> | null = null;
   readonly #open: GroupWalk[] = [];
   /** The one whose turn it is by age alone; null: all go by length. */
-  #byAge: Item | null;
-  #isByAgeSeen = false;
+  readonly #byAge: Item | null;
+  #isByAgeSeen: boolean;
+  readonly #due: Item | null;
 
-  constructor(flow: Flow, byAge: Item | null) {
+  /** `due`: was looked at already. */
+  constructor(flow: Flow, byAge: Item | null, due: Item | null) {
     this.flow = flow;
+    this.#due = due;
+    this.#isByAgeSeen = byAge === due;
     this.tag = flow.tag;
     this.#byAge = byAge;
   }
@@ -35,7 +39,7 @@ export class FlowWalk {
       const group = this.#longest(full);
       if (group === null) return null;
       const item = group.take();
-      if (!item.isGone && item !== this.#byAge) return item;
+      if (!item.isGone && item !== this.#byAge && item !== this.#due) return item;
     }
   }
 
@@ -88,9 +92,9 @@ class GroupWalk {
 
 /**
  * What became of a task that was looked at. `begun`: it is on its way. `waits`: for a better place. `full`:
- * there is no room now for what it asks for. `enough`: the look is over.
+ * there is no room now for what it asks for. `nowhere`: nobody can run it. `enough`: the look is over.
  */
-export type Looked = "begun" | "waits" | "full" | "enough";
+export type Looked = "begun" | "waits" | "full" | "nowhere" | "enough";
 /** Is shown a task, and says what became of it. */
 export type Look = (task: Waiting, seconds: number) => Looked;
 
@@ -103,6 +107,9 @@ export interface WalkState {
   readonly places: Map<string, number>;
   /** Shapes that there is no room for. */
   readonly full: Set<string>;
+  /** Was looked at before all others. */
+  due: Item | null;
+  looks: number;
   /** Those that have begun something above their own priority. */
   readonly fallen: FlowWalk[];
 }

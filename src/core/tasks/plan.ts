@@ -49,10 +49,11 @@ export class Plan<W extends PlanWorker> {
 
   /**
    * The worker that is to begin the task now; `waits`: for a better place; `full`: there is room for nothing
-   * of this kind now, however short. `ms`: on a median worker. `untilMs`: where it is done by then it takes a
-   * place that is free now, though another would end it sooner; 0: it does not.
+   * of this kind now, however short; `nowhere`: no worker that is there can ever run it. `ms`: on a median
+   * worker. `untilMs`: where it is done by then, it takes a place that is free now, though another would end
+   * it sooner; 0: it does not.
    */
-  place(task: Waiting, ms: number, untilMs: number): W | "waits" | "full" {
+  place(task: Waiting, ms: number, untilMs: number): W | "waits" | "full" | "nowhere" {
     const want = amountsOf(task.resources, 1, this.#dimensions);
     let best: Option<W> | null = null;
     let soonestNow: Option<W> | null = null;
@@ -64,7 +65,7 @@ export class Plan<W extends PlanWorker> {
       if (isGood(option, best)) best = option;
       if (option.startMs <= this.#nowMs && isGood(option, soonestNow)) soonestNow = option;
     }
-    if (best === null) return "full";
+    if (best === null) return "nowhere";
     if (best.startMs > this.#nowMs && soonestNow !== null && soonestNow.endMs <= untilMs) best = soonestNow;
     const isNow = best.startMs <= this.#nowMs;
     if (isNow) this.#freeNow--;

@@ -110,10 +110,13 @@ export function amountsOf(resources: Resources, slots: number, dimensions: reado
   return amounts;
 }
 
-/** What has taken longer than expected will take half as long again: the later, the less is sure. */
+/**
+ * What has taken longer than expected will take half as long again: the later, the less is sure. Never
+ * nothing: what has not ended has its place.
+ */
 function leftMs({ sinceMs, predictedMs }: Stay, nowMs: number): number {
   const elapsedMs = Math.max(0, nowMs - sinceMs);
-  return elapsedMs < predictedMs ? predictedMs - elapsedMs : Math.max(1, elapsedMs / 2);
+  return Math.max(1, elapsedMs < predictedMs ? predictedMs - elapsedMs : elapsedMs / 2);
 }
 
 const NOTHING_USED: Resources = {};
