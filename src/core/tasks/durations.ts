@@ -1,179 +1,189 @@
+import { decodeDurations, encodeDurations } from "./durations-bytes.ts";
+import { SampleWindow } from "./sample-window.ts";
+
 /**
- * How long tasks take: seconds by key, and how much slower or faster than its peers each worker is. One
- * additive model of logarithms, log(seconds) = key + worker, learned online: each sample moves both a little
- * towards what is left to explain, so that a slow worker does not make the tasks that it ran look long.
- * Single samples count as at most {@link CLIP} times what was expected.
+ * How long tasks take: seconds by key, and how many times that on each worker. Both are medians of the last
+ * samples in logarithms: log(seconds) = key + worker. What a key has taken is kept without its worker's part,
+ * so that a slow worker does not make the tasks that it ran look long; what a worker took beyond what was
+ * expected is its part, beside the median of its peers. One sample, however wild, moves a median by one
+ * place.
  */
 export class Durations {
   /** Oldest use first. */
-  readonly #keys: Map<string, KeyFigures> = new Map();
-  readonly #workers: Map<string, WorkerFigures> = new Map();
-  /** Of all keys together, for those that nobody knows. */
-  #all = Math.log(UNKNOWN_S);
-  /** Samples so far, since the start. */
-  samples = 0;
-  #median = 0;
+  readonly #keys: Map<string, SampleWindow> = new Map();
+  /** Oldest use first. */
+  readonly #workers: Map<string, WorkerPart> = new Map();
+  readonly #keysMax: number;
+  /** The middle of the workers' own parts. */
+  #peers = 0;
+  #samplesUntilPeers = 0;
+  /** Median over the keys; null: nothing is known. */
+  #unknownLog: number | null = null;
+  #samplesUntilUnknown = 0;
+
+  constructor(keysMax: number = KEYS_MAX) {
+    this.#keysMax = keysMax;
+  }
 
   get keyCount(): number {
     return this.#keys.size;
   }
 
-  /** Seconds that a task of this key is expected to run there; `worker` "" is an average one. Never zero. */
+  /**
+   * Seconds that a task of this key is expected to run there; `worker` "" is the median one. An unknown key
+   * takes what the median of all keys takes; where nothing is known, 1 s. Never zero.
+   */
   predictS(key: string, worker: string): number {
-    const log = this.#keys.get(key)?.log ?? this.#all;
+    const known = this.#keys.get(key);
+    const log = known === undefined ? (this.#unknownLog ?? Math.log(PRIOR_S)) : known.median;
     return Math.exp(log + this.#lag(worker));
   }
 
   /** Seconds in which 95 of 100 such tasks are done there; NaN before {@link P95_SAMPLES_MIN} samples. */
   p95S(key: string, worker: string): number {
     const known = this.#keys.get(key);
-    if (known === undefined || known.samples < P95_SAMPLES_MIN) return Number.NaN;
-    return Math.exp(known.log95 + this.#lag(worker));
+    if (known === undefined || known.count < P95_SAMPLES_MIN) return Number.NaN;
+    return Math.exp(known.quantile(0.95) + this.#lag(worker));
   }
 
-  /** How many times the seconds of an average worker it takes; 1 where nothing is known. */
+  /** How many times the seconds of the median worker it takes; 1 where nothing is known. */
   slowness(worker: string): number {
     return Math.exp(this.#lag(worker));
   }
 
   /** A task has run to its end. */
   observe(key: string, worker: string, seconds: number): void {
-    const log = Math.log(Math.max(seconds, SECONDS_MIN));
-    const figures = this.#keyFor(key, log);
-    const there = this.#workerFor(worker);
-    const rest = clip(log - figures.log - (there.lag - this.#median));
-    there.lag += rest * Math.max(WORKER_GAIN_MIN, 1 / (there.samples + 2));
-    there.samples++;
-    figures.log += rest * Math.max(KEY_GAIN_MIN, 1 / (figures.samples + 2));
-    figures.samples++;
-    this.samples++;
-    this.#all += (log - this.#all) * Math.max(KEY_GAIN_MIN, 1 / this.samples);
-    this.#learnTail(figures, log - (there.lag - this.#median));
-    this.#median = median([...this.#workers.values()].map(({ lag }) => lag));
+    if (!(seconds >= 0)) return;
+    const log = Math.log(Math.min(Math.max(seconds, SECONDS_MIN), SECONDS_MAX));
+    const known = this.#keys.get(key);
+    // The first of its key says nothing about the worker.
+    if (known !== undefined) this.#learnWorker(worker, log - known.median);
+    this.#keyFor(key, known).push(log - this.#lag(worker));
+    this.#learnUnknown();
   }
 
-  /** It still runs after so long: at least this. */
+  /**
+   * It was given up, or its worker was lost, after so long: it would have taken at least this. Says nothing
+   * unless it is longer than expected. At most once for each attempt.
+   */
   observeAtLeast(key: string, worker: string, seconds: number): void {
     if (seconds > this.predictS(key, worker)) this.observe(key, worker, seconds);
   }
 
   /** The worker has left for good. */
   forget(worker: string): void {
-    this.#workers.delete(worker);
+    if (this.#workers.delete(worker)) this.#comparePeers();
   }
 
   /** For {@link load}, after a restart. */
   save(): Uint8Array {
-    const keys = [...this.#keys].map(([key, { log, log95, samples }]) => [key, log, log95, samples]);
-    const workers = [...this.#workers].map(([name, { lag, samples }]) => [name, lag, samples]);
-    return new TextEncoder().encode(JSON.stringify({ version: VERSION, all: this.#all, keys, workers }));
+    const keys = [...this.#keys].map(([name, window]) => ({ name, logs: window.inOrderOfAge() }));
+    const workers = [...this.#workers].map(([name, part]) => ({ name, logs: part.window.inOrderOfAge() }));
+    return encodeDurations({ keys, workers });
   }
 
-  /** What was saved; false, and nothing is learned, where it can not be read. */
+  /** What was saved, in the place of all; false, and nothing has changed, where it can not be read. */
   load(bytes: Uint8Array): boolean {
-    const saved = parse(bytes);
+    const saved = decodeDurations(bytes);
     if (saved === null) return false;
-    this.#all = saved.all;
-    for (const [key, log, log95, samples] of saved.keys) this.#keys.set(key, { log, log95, samples });
-    for (const [name, lag, samples] of saved.workers) this.#workers.set(name, { lag, samples });
-    this.#median = median([...this.#workers.values()].map(({ lag }) => lag));
+    this.#keys.clear();
+    this.#workers.clear();
+    for (const { name, logs } of saved.keys.slice(-this.#keysMax)) {
+      const window = new SampleWindow(KEY_SAMPLES_MAX);
+      for (const log of logs) window.push(log);
+      if (logs.length > 0) this.#keys.set(name, window);
+    }
+    for (const { name, logs } of saved.workers.slice(-WORKERS_MAX)) {
+      const part = { window: new SampleWindow(WORKER_SAMPLES_MAX), own: 0 };
+      for (const log of logs) part.window.push(log);
+      part.own = ownPart(part.window);
+      this.#workers.set(name, part);
+    }
+    this.#comparePeers();
+    this.#samplesUntilUnknown = 0;
+    this.#learnUnknown();
     return true;
   }
 
   #lag(worker: string): number {
     const known = this.#workers.get(worker);
-    return known === undefined ? 0 : known.lag - this.#median;
+    return known === undefined ? 0 : known.own - this.#peers;
   }
 
-  #keyFor(key: string, log: number): KeyFigures {
-    const known = this.#keys.get(key) ?? { log, log95: log, samples: 0 };
-    // The one that was used last stands last.
-    this.#keys.delete(key);
-    this.#keys.set(key, known);
-    if (this.#keys.size > KEYS_MAX) this.#keys.delete(this.#keys.keys().next().value!);
-    return known;
+  #keyFor(key: string, known: SampleWindow | undefined): SampleWindow {
+    const window = known ?? new SampleWindow(KEY_SAMPLES_MAX);
+    setLatest(this.#keys, key, window, this.#keysMax);
+    return window;
   }
 
-  #workerFor(worker: string): WorkerFigures {
-    const known = this.#workers.get(worker);
-    if (known !== undefined) return known;
-    const made = { lag: this.#median, samples: 0 };
-    this.#workers.set(worker, made);
-    if (this.#workers.size > WORKERS_MAX) this.#workers.delete(this.#workers.keys().next().value!);
-    return made;
+  /** `rest`: how much longer than its key's median it took there, as a logarithm. */
+  #learnWorker(worker: string, rest: number): void {
+    const part = this.#workers.get(worker) ?? {
+      window: new SampleWindow(WORKER_SAMPLES_MAX),
+      own: 0,
+    };
+    setLatest(this.#workers, worker, part, WORKERS_MAX);
+    part.window.push(rest);
+    part.own = ownPart(part.window);
+    if (this.#samplesUntilPeers-- <= 0) this.#comparePeers();
   }
 
-  /**
-   * A quantile by stochastic approximation (Robbins and Monro, 1951): up by 95 for a sample above, down by 5.
-   */
-  #learnTail(figures: KeyFigures, log: number): void {
-    const step = Math.max(TAIL_STEP_MIN, 1 / (figures.samples + 1));
-    figures.log95 +=
-      log > figures.log95 ? step * Math.max(QUANTILE, log - figures.log95) : -step * (1 - QUANTILE);
-    figures.log95 = Math.max(figures.log95, figures.log);
+  /** Of many workers not after each sample: a constant cost a sample. */
+  #comparePeers(): void {
+    this.#samplesUntilPeers = this.#workers.size >> 3;
+    this.#peers = medianOf([...this.#workers.values()].map(({ own }) => own)) ?? 0;
   }
-}
 
-interface KeyFigures {
-  log: number;
-  log95: number;
-  samples: number;
-}
-
-interface WorkerFigures {
-  lag: number;
-  samples: number;
-}
-
-interface Saved {
-  readonly all: number;
-  readonly keys: readonly (readonly [string, number, number, number])[];
-  readonly workers: readonly (readonly [string, number, number])[];
-}
-
-function parse(bytes: Uint8Array): Saved | null {
-  try {
-    const value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Saved> & { version?: number };
-    const isFit =
-      value.version === VERSION &&
-      Number.isFinite(value.all) &&
-      areRows(value.keys, 4, KEYS_MAX) &&
-      areRows(value.workers, 3, WORKERS_MAX);
-    return isFit ? (value as Saved) : null;
-  } catch {
-    return null;
+  /** Anew after a part of as many samples as there are keys: a constant cost a sample. */
+  #learnUnknown(): void {
+    if (this.#samplesUntilUnknown-- > 0) return;
+    this.#samplesUntilUnknown = this.#keys.size >> 2;
+    this.#unknownLog = medianOf([...this.#keys.values()].map((window) => window.median));
   }
 }
 
-function areRows(rows: unknown, length: number, rowsMax: number): boolean {
-  if (!Array.isArray(rows) || rows.length > rowsMax) return false;
-  return rows.every((row: unknown) => {
-    if (!Array.isArray(row) || row.length !== length || typeof row[0] !== "string") return false;
-    return row.slice(1).every((figure) => Number.isFinite(figure));
-  });
+interface WorkerPart {
+  readonly window: SampleWindow;
+  /** Its part before it is compared with the peers'. */
+  own: number;
 }
 
-function clip(rest: number): number {
-  return Math.max(-LOG_CLIP, Math.min(LOG_CLIP, rest));
+/**
+ * What the samples say for sure: their median, nearer to none by its standard error (1.25 sigma / sqrt(n);
+ * sigma from the quartiles, which wild samples do not move). Two samples of "as its peers" come first, so
+ * that the third of a new worker is the first that counts.
+ */
+function ownPart(window: SampleWindow): number {
+  const middle = window.medianAmong(COLD_SAMPLES);
+  const sigma = (window.quantile(0.75) - window.quantile(0.25)) / QUARTILES_IN_SIGMA;
+  const errorOfMiddle = (MEDIAN_ERROR * sigma) / Math.sqrt(window.count);
+  return Math.sign(middle) * Math.max(0, Math.abs(middle) - errorOfMiddle);
 }
 
-function median(values: number[]): number {
-  if (values.length === 0) return 0;
+/** Puts it behind all others, and drops the one that was not used for the longest time. */
+function setLatest<T>(all: Map<string, T>, name: string, value: T, entriesMax: number): void {
+  all.delete(name);
+  all.set(name, value);
+  if (all.size > entriesMax) all.delete(all.keys().next().value!);
+}
+
+function medianOf(values: number[]): number | null {
+  if (values.length === 0) return null;
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-const VERSION = 1;
 /** Before anything is known. */
-const UNKNOWN_S = 1;
+const PRIOR_S = 1;
 const SECONDS_MIN = 0.000_1;
+const SECONDS_MAX = 1e9;
 const KEYS_MAX = 10_000;
-const WORKERS_MAX = 10_000;
-const KEY_GAIN_MIN = 0.05;
-const WORKER_GAIN_MIN = 0.1;
-const TAIL_STEP_MIN = 0.02;
-const QUANTILE = 0.95;
+const WORKERS_MAX = 1_000;
+const KEY_SAMPLES_MAX = 64;
+/** A worker that changes its speed is seen after half of them. */
+const WORKER_SAMPLES_MAX = 24;
+const COLD_SAMPLES = 2;
 const P95_SAMPLES_MIN = 20;
-const CLIP = 10;
-const LOG_CLIP = Math.log(CLIP);
+const QUARTILES_IN_SIGMA = 1.349;
+const MEDIAN_ERROR = 1.253;

@@ -1,20 +1,34 @@
 import { Heap } from "../kit/heap.ts";
+import { TokenBucket } from "../kit/token-bucket.ts";
 import type { Waiting } from "./engine-link.ts";
+import { Flow, Item, LinesByKey, shapeOf } from "./fair-flow.ts";
+import { FlowWalk, type Look, type WalkState } from "./fair-walk.ts";
+import { DEFAULT_TENANT_RULE, type Tenant, type TenantRules } from "./tenants.ts";
 
 /**
- * Whose turn it is. Between priorities: the higher first, where a task gains one for every {@link AGE_MS}
- * that the oldest of its kind has waited, so that nobody starves. Between tenants of one priority: start-time
- * fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996), charged by worker-seconds times the dominant share of
- * resources: as expected when a task begins, as measured when it has ended. Of one tenant: the longest first,
- * then the oldest.
+ * Whose turn it is. Between priorities the higher goes first; tasks of a tenant that are passed over rise by
+ * one for each {@link AGE_MS}, and fall back when one of them begins. Between tenants of one priority:
+ * start-time fair queueing (Goyal, Vin and Cheng, SIGCOMM 1996), charged by worker-seconds times the dominant
+ * share of resources: as predicted when a task begins, as measured when it has ended. Of one tenant the
+ * longest first, then the oldest; every fourth turn goes to the oldest if it has waited for AGE_MS.
+ * Add and remove are O(log(keys that wait)), a look is O(tenants + looks x log).
  */
 export class FairQueue {
   readonly #tenants: Map<string, Tenant> = new Map();
   readonly #items: Map<string, Item> = new Map();
+  readonly #byKey: LinesByKey = new LinesByKey();
+  readonly #levels: readonly Level[] = Array.from({ length: PRIORITIES }, () => ({
+    clock: 0,
+    busy: 0,
+    sweeps: 0,
+    flows: new Set(),
+  }));
   readonly #rules: TenantRules;
-  /** Start tag of what has begun last. */
-  #virtualTime = 0;
   #sequence = 0;
+  /** There was no room when its turn came by age: it is shown first until it begins, which keeps room. */
+  #due: Item | null = null;
+  /** What has happened while somebody looks, and is done afterwards; null: nobody looks. */
+  #postponed: (() => void)[] | null = null;
 
   constructor(rules: TenantRules = EVERYBODY_EQUAL) {
     this.#rules = rules;
@@ -24,6 +38,18 @@ export class FairQueue {
     return this.#items.size;
   }
 
+  /** Those that are not forgotten. */
+  get tenantCount(): number {
+    return this.#tenants.size;
+  }
+
+  /** Predicted seconds of all that wait. */
+  get seconds(): number {
+    let sum = 0;
+    for (const { flows } of this.#levels) for (const { seconds } of flows) sum += seconds;
+    return sum;
+  }
+
   has(id: string): boolean {
     return this.#items.has(id);
   }
@@ -31,8 +57,9 @@ export class FairQueue {
   /** How long the one has waited that waits longest, ms; 0 where nobody waits. */
   oldestMs(nowMs: number): number {
     let oldest = 0;
-    for (const tenant of this.#tenants.values()) {
-      for (const lane of tenant.lanes) if (lane !== null) oldest = Math.max(oldest, lane.ageMs(nowMs));
+    for (const { flows } of this.#levels) {
+      for (const flow of flows)
+        if (flow.oldest !== null) oldest = Math.max(oldest, ageMs(flow.oldest, nowMs));
     }
     return oldest;
   }
@@ -40,245 +67,232 @@ export class FairQueue {
   /** `seconds`: how long it is expected to run. Does nothing where it waits already. */
   add(task: Waiting, seconds: number): void {
     if (this.#items.has(task.id)) return;
-    const item: Item = { task, seconds, sequence: this.#sequence++, isGone: false };
+    const item = new Item(task, this.#sequence++);
     this.#items.set(task.id, item);
-    const tenant = this.#tenantOf(task.tenant);
-    // Whoever was idle has saved nothing up.
-    if (tenant.waiting === 0) tenant.tag = Math.max(tenant.tag, this.#virtualTime);
-    tenant.waiting++;
-    tenant.laneOf(task.priority).push(item);
+    this.#now(() => {
+      if (item.isGone) return;
+      const flow = this.#flowOf(task);
+      if (flow.waiting === 0) flow.passedOverSinceMs = task.sinceMs;
+      const line = flow.lineFor(task.key, shapeOf(task), seconds);
+      if (line.head === null) this.#byKey.add(line);
+      flow.add(item, line);
+      this.#levels[flow.priority]!.busy++;
+    });
   }
 
+  /** It waits no more: it begins, or nobody wants it. */
   remove(id: string): void {
     const item = this.#items.get(id);
     if (item === undefined) return;
-    item.isGone = true;
     this.#items.delete(id);
-    const tenant = this.#tenants.get(item.task.tenant)!;
-    tenant.waiting--;
-    this.#forgetIdle(tenant);
+    item.isGone = true;
+    this.#now(() => {
+      if (item.line === null) return;
+      const { flow } = item.line.group;
+      if (flow.remove(item)) this.#byKey.remove(item.line);
+      this.#levels[flow.priority]!.busy--;
+      this.#forgetIdle(flow);
+    });
+  }
+
+  /** What was learned of a key meanwhile; changes of less than a twentieth change nothing. */
+  repredict(key: string, seconds: number): void {
+    this.#now(() => {
+      for (let line = this.#byKey.first(key); line !== null; line = line.nextOfKey) {
+        if (Math.abs(seconds / line.seconds - 1) >= REPREDICT_PART) line.group.flow.repredict(line, seconds);
+      }
+    });
   }
 
   /**
-   * Calls `look` for the first `most` in fair order, as if each began; nobody leaves. `cost` is what a task
-   * would be charged. Tenants at their limits are passed over. O(most x (tenants + log n)).
+   * Calls `look` for what waits, in fair order, as if each began and cost what `cost` says; nobody leaves by
+   * itself. Tenants at their limits are passed over, and what asks for the same as one that was `full`.
+   * `look` may call all methods but this one.
    */
-  first(most: number, nowMs: number, cost: (task: Waiting) => number): Waiting[] {
-    const seen: Item[] = [];
-    const trials = [...this.#tenants.values()]
-      .filter(({ waiting }) => waiting > 0)
-      .map((it) => it.begin(nowMs));
-    while (seen.length < most) {
-      let best: Trial | null = null;
-      for (const trial of trials)
-        if (trial.findNext(nowMs) && (best === null || trial.goesBefore(best))) best = trial;
-      if (best === null) break;
-      const item = best.take();
-      seen.push(item);
-      best.charge(cost(item.task));
+  walk(nowMs: number, cost: (task: Waiting, seconds: number) => number, look: Look): void {
+    const ranks: Flow[][] = Array.from({ length: PRIORITIES }, () => []);
+    const places = new Map<string, number>();
+    for (const tenant of this.#tenants.values()) this.#enter(tenant, nowMs, ranks, places);
+    const state: WalkState = { nowMs, cost, look, places, full: new Set(), due: null, looks: 0, fallen: [] };
+    this.#postponed = [];
+    try {
+      if (!this.#lookAtDue(state)) return;
+      for (let rank = PRIORITIES - 1; rank >= 0; rank--) {
+        if (!this.#walkRank(rank, ranks[rank]!, state)) return;
+      }
+    } finally {
+      const postponed = this.#postponed;
+      this.#postponed = null;
+      for (const act of postponed) act();
     }
-    for (const trial of trials) trial.giveBack();
-    return seen.map(({ task }) => task);
+  }
+
+  /** The first ones in fair order, as if each began when its turn comes. */
+  first(most: number, nowMs: number, cost: (task: Waiting, seconds: number) => number): Waiting[] {
+    const seen: Waiting[] = [];
+    if (most <= 0) return seen;
+    this.walk(nowMs, cost, (task) => (seen.push(task) < most ? "begun" : "enough"));
+    return seen;
   }
 
   /** It runs: its tenant is charged what is expected. It must have been removed. */
-  began(tenantName: string, cost: number, nowMs: number): void {
-    const tenant = this.#tenantOf(tenantName);
-    this.#virtualTime = Math.max(this.#virtualTime, tenant.tag);
-    tenant.charge(cost);
+  began(task: Waiting, cost: number, nowMs: number): void {
+    const tenant = this.#tenantOf(task.tenant, nowMs);
+    const flow = this.#flowOf(task);
+    const level = this.#levels[flow.priority]!;
+    level.busy++;
+    level.clock = Math.max(level.clock, flow.tag);
+    flow.tag += cost / tenant.rule.weight;
+    flow.turns++;
+    flow.running++;
+    flow.passedOverSinceMs = nowMs;
     tenant.running++;
-    tenant.spend(nowMs);
+    tenant.bucket.take(nowMs);
   }
 
   /** It has ended: what it has cost counts in the place of what was expected. */
-  ended(tenantName: string, expected: number, measured: number): void {
-    const tenant = this.#tenantOf(tenantName);
-    tenant.charge(measured - expected);
-    tenant.running = Math.max(0, tenant.running - 1);
-    this.#forgetIdle(tenant);
+  ended(task: Waiting, expected: number, measured: number): void {
+    const tenant = this.#tenants.get(task.tenant);
+    const flow = tenant?.flows[priorityOf(task)];
+    if (tenant === undefined || flow === undefined || flow === null || flow.running === 0) return;
+    flow.tag += (measured - expected) / tenant.rule.weight;
+    flow.running--;
+    tenant.running--;
+    this.#levels[flow.priority]!.busy--;
+    this.#now(() => this.#forgetIdle(flow));
   }
 
-  #tenantOf(name: string): Tenant {
+  /** Puts the flows of a tenant that may begin something where they stand by their rank. */
+  #enter(tenant: Tenant, nowMs: number, ranks: readonly Flow[][], places: Map<string, number>): void {
+    const left = Math.min(tenant.rule.runningMax - tenant.running, tenant.bucket.available(nowMs));
+    if (left < 1) return;
+    places.set(tenant.name, left);
+    for (const flow of tenant.flows) {
+      if (flow === null || flow.waiting === 0) continue;
+      const steps = Math.floor(Math.max(0, nowMs - flow.passedOverSinceMs) / AGE_MS);
+      ranks[Math.min(PRIORITIES - 1, flow.priority + steps)]!.push(flow);
+    }
+  }
+
+  /** False: it is enough. */
+  #lookAtDue(state: WalkState): boolean {
+    const item = this.#due;
+    if (item === null || item.isGone) this.#due = null;
+    const places = state.places.get(item?.task.tenant ?? "") ?? 0;
+    if (item === null || item.isGone || places < 1) return true;
+    state.due = item;
+    const answer = state.look(item.task, item.line!.seconds);
+    if (answer === "full" || answer === "nowhere") state.full.add(item.line!.group.shape);
+    if (answer === "nowhere") this.#due = null;
+    if (answer === "begun") state.places.set(item.task.tenant, places - 1);
+    return answer !== "enough";
+  }
+
+  /** False: it is enough. */
+  #walkRank(rank: number, flows: readonly Flow[], state: WalkState): boolean {
+    const { nowMs, places, full, fallen } = state;
+    const turns = new Heap<FlowWalk>((a, b) => a.goesBefore(b));
+    for (const flow of flows) turns.push(new FlowWalk(flow, byAge(flow, nowMs), state.due));
+    for (const walk of fallen) if (walk.flow.priority === rank) turns.push(walk);
+    for (let turn = turns.pop(); turn !== undefined; turn = turns.pop()) {
+      const { tenant, priority } = turn.flow;
+      if (places.get(tenant)! < 1) continue;
+      const item = turn.next(full);
+      if (item === null) continue;
+      const { seconds, group } = item.line!;
+      const answer = state.look(item.task, seconds);
+      if (answer === "enough") return false;
+      if (answer === "full" || answer === "nowhere") full.add(group.shape);
+      if (answer === "full" && state.looks === 0 && item === byAge(turn.flow, nowMs)) this.#due ??= item;
+      state.looks++;
+      if (answer === "begun") places.set(tenant, places.get(tenant)! - 1);
+      turn.tag += state.cost(item.task, seconds) / this.#tenants.get(tenant)!.rule.weight;
+      // Whoever has risen by age falls back when one of its tasks begins.
+      if (answer === "begun" && priority < rank) fallen.push(turn);
+      else turns.push(turn);
+    }
+    return true;
+  }
+
+  #now(act: () => void): void {
+    if (this.#postponed === null) act();
+    else this.#postponed.push(act);
+  }
+
+  #tenantOf(name: string, nowMs: number): Tenant {
     const known = this.#tenants.get(name);
     if (known !== undefined) return known;
-    const made = new Tenant(name, this.#rules(name), this.#virtualTime);
+    const rule = this.#rules(name);
+    const bucket = new TokenBucket(rule.startsPerSecond, rule.startsBurst, nowMs);
+    const flows = Array.from({ length: PRIORITIES }, () => null);
+    const made: Tenant = { name, rule, bucket, flows, running: 0 };
     this.#tenants.set(name, made);
     return made;
   }
 
-  /** What is ahead of the others is remembered, or a tenant could forget its debts by a pause. */
-  #forgetIdle(tenant: Tenant): void {
-    if (tenant.waiting > 0 || tenant.running > 0 || tenant.tag > this.#virtualTime) return;
-    if (tenant.isLimited) return;
-    this.#tenants.delete(tenant.name);
-  }
-}
-
-/** What holds for a tenant. */
-export interface TenantRule {
-  /** Its share beside others'; above 0. */
-  readonly weight: number;
-  /** Tasks of it that may run at once. */
-  readonly runningMax: number;
-  /** Tasks a second that may begin, and how many at once after a pause. */
-  readonly startsPerSecond: number;
-  readonly startsBurst: number;
-}
-
-/** The rule of a tenant, by its name. */
-export type TenantRules = (tenant: string) => TenantRule;
-
-export const DEFAULT_TENANT_RULE: TenantRule = {
-  weight: 1,
-  runningMax: Number.POSITIVE_INFINITY,
-  startsPerSecond: Number.POSITIVE_INFINITY,
-  startsBurst: Number.POSITIVE_INFINITY,
-};
-
-interface Item {
-  readonly task: Waiting;
-  readonly seconds: number;
-  readonly sequence: number;
-  isGone: boolean;
-}
-
-/** Those of one tenant and priority. */
-class Lane {
-  readonly #longest: Heap<Item> = new Heap<Item>(
-    (a, b) => a.seconds > b.seconds || (a.seconds === b.seconds && a.sequence < b.sequence),
-  );
-  readonly #oldest: Heap<Item> = new Heap<Item>((a, b) => a.sequence < b.sequence);
-
-  push(item: Item): void {
-    this.#longest.push(item);
-    this.#oldest.push(item);
+  #flowOf(task: Waiting): Flow {
+    const { flows } = this.#tenantOf(task.tenant, task.sinceMs);
+    const priority = priorityOf(task);
+    const level = this.#levels[priority]!;
+    const flow = flows[priority] ?? new Flow(task.tenant, priority, level.clock);
+    flows[priority] = flow;
+    level.flows.add(flow);
+    // Whoever was idle has saved nothing up.
+    if (flow.waiting + flow.running === 0) flow.tag = Math.max(flow.tag, level.clock);
+    return flow;
   }
 
-  /** It stays among the oldest. */
-  putBack(item: Item): void {
-    this.#longest.push(item);
-  }
-
-  peek(): Item | undefined {
-    while (this.#longest.peek()?.isGone === true) this.#longest.pop();
-    return this.#longest.peek();
-  }
-
-  pop(): Item | undefined {
-    return this.#longest.pop();
-  }
-
-  ageMs(nowMs: number): number {
-    while (this.#oldest.peek()?.isGone === true) this.#oldest.pop();
-    const oldest = this.#oldest.peek();
-    return oldest === undefined ? 0 : nowMs - oldest.task.sinceMs;
-  }
-}
-
-class Tenant {
-  readonly name: string;
-  readonly rule: TenantRule;
-  readonly lanes: (Lane | null)[] = Array.from({ length: PRIORITIES }, () => null);
-  /** Start tag of its next task. */
-  tag: number;
-  waiting = 0;
-  running = 0;
-  #tokens: number;
-  #tokensAtMs = Number.NEGATIVE_INFINITY;
-
-  constructor(name: string, rule: TenantRule, virtualTime: number) {
-    this.name = name;
-    this.rule = rule;
-    this.tag = virtualTime;
-    this.#tokens = rule.startsBurst;
-  }
-
-  get isLimited(): boolean {
-    return this.rule.startsPerSecond !== Number.POSITIVE_INFINITY;
-  }
-
-  laneOf(priority: number): Lane {
-    const lane = this.lanes[priority] ?? new Lane();
-    this.lanes[priority] = lane;
-    return lane;
-  }
-
-  begin(nowMs: number): Trial {
-    const places = this.rule.runningMax - this.running;
-    return new Trial(this, Math.min(places, Math.floor(this.#tokensNow(nowMs))));
-  }
-
-  charge(cost: number): void {
-    this.tag += cost / this.rule.weight;
-  }
-
-  spend(nowMs: number): void {
-    if (this.isLimited) this.#tokens = this.#tokensNow(nowMs) - 1;
-  }
-
-  #tokensNow(nowMs: number): number {
-    if (!this.isLimited) return Number.POSITIVE_INFINITY;
-    const { startsPerSecond, startsBurst } = this.rule;
-    const gained = Math.max(0, nowMs - this.#tokensAtMs) * (startsPerSecond / 1000);
-    if (Number.isFinite(gained)) this.#tokens = Math.min(startsBurst, this.#tokens + gained);
-    this.#tokensAtMs = nowMs;
-    return this.#tokens;
-  }
-}
-
-/** A tenant during one look at the queue: what is taken goes back. */
-class Trial {
-  readonly #tenant: Tenant;
-  readonly #taken: { readonly lane: Lane; readonly item: Item }[] = [];
-  #places: number;
-  #tag: number;
-  #lane: Lane | null = null;
-  #rank = 0;
-
-  constructor(tenant: Tenant, places: number) {
-    this.#tenant = tenant;
-    this.#places = places;
-    this.#tag = tenant.tag;
-  }
-
-  /** False: it has nothing that may begin. */
-  findNext(nowMs: number): boolean {
-    this.#lane = null;
-    if (this.#places <= 0) return false;
-    const { lanes } = this.#tenant;
-    for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
-      const lane = lanes[priority]!;
-      if (lane === null || lane.peek() === undefined) continue;
-      const rank = Math.min(PRIORITIES - 1, priority + Math.floor(lane.ageMs(nowMs) / AGE_MS));
-      if (this.#lane !== null && rank <= this.#rank) continue;
-      this.#lane = lane;
-      this.#rank = rank;
+  /**
+   * An idle flow that owes nothing is forgotten; one that does is remembered until the others have had as
+   * much, or nobody is left to compare with.
+   */
+  #forgetIdle(flow: Flow): void {
+    if (flow.waiting > 0 || flow.running > 0) return;
+    const level = this.#levels[flow.priority]!;
+    if (level.busy === 0) for (const { tag } of level.flows) level.clock = Math.max(level.clock, tag);
+    const isSweep = level.busy === 0 || ++level.sweeps % SWEEP_EVERY === 0;
+    for (const idle of isSweep ? level.flows : [flow]) {
+      if (idle.waiting + idle.running === 0 && idle.tag <= level.clock) this.#forget(idle, level);
     }
-    return this.#lane !== null;
   }
 
-  goesBefore(other: Trial): boolean {
-    return this.#rank > other.#rank || (this.#rank === other.#rank && this.#tag < other.#tag);
+  #forget(flow: Flow, level: Level): void {
+    level.flows.delete(flow);
+    const tenant = this.#tenants.get(flow.tenant)!;
+    if (tenant.flows[flow.priority] === flow) tenant.flows[flow.priority] = null;
+    const isIdle = tenant.running === 0 && tenant.flows.every((other) => other === null);
+    if (isIdle && tenant.bucket.isFull) this.#tenants.delete(tenant.name);
   }
+}
 
-  take(): Item {
-    const lane = this.#lane!;
-    const item = lane.pop()!;
-    this.#taken.push({ lane, item });
-    this.#places--;
-    return item;
-  }
+/** All flows of one priority, and their virtual time. */
+interface Level {
+  /** Start tag of what has begun last. */
+  clock: number;
+  /** Tasks that wait or run. */
+  busy: number;
+  sweeps: number;
+  readonly flows: Set<Flow>;
+}
 
-  charge(cost: number): void {
-    this.#tag += cost / this.#tenant.rule.weight;
-  }
+/** The oldest one, where this is a turn that goes by age. */
+function byAge({ turns, oldest }: Flow, nowMs: number): Item | null {
+  if (turns < OLDEST_EVERY - 1 || oldest === null) return null;
+  return ageMs(oldest, nowMs) >= AGE_MS ? oldest : null;
+}
 
-  giveBack(): void {
-    for (const { lane, item } of this.#taken) lane.putBack(item);
-  }
+function ageMs({ task }: Item, nowMs: number): number {
+  return nowMs - task.sinceMs;
+}
+
+function priorityOf({ priority }: Waiting): number {
+  return Math.max(0, Math.min(PRIORITIES - 1, priority));
 }
 
 const PRIORITIES = 10;
-/** A task of a lower priority has waited so long for each step that it rises. */
+/** A flow that is passed over for so long rises by one priority. */
 export const AGE_MS = 60_000;
+const OLDEST_EVERY = 4;
+const SWEEP_EVERY = 64;
+const REPREDICT_PART = 0.05;
 const EVERYBODY_EQUAL: TenantRules = () => DEFAULT_TENANT_RULE;

@@ -1,151 +1,118 @@
 import type { Waiting } from "./engine-link.ts";
-import { fits } from "./resources.ts";
-import type { Worker } from "./workers.ts";
+import { amountsOf, type PlanWorker, Site } from "./site.ts";
 
 /**
- * Who runs what now: list scheduling by earliest finish (HEFT, Topcuoglu et al. 2002) over the tasks of the
- * window in their order. Each goes to the place where it ends soonest, counting places that become free
- * later; only those whose place is free now are given. So a slow worker gets what it ends before a faster one
- * could, and nothing else. Places that are free in time stay for those that reserved them: what fits in
- * between may go first (backfilling).
+ * Who runs what now: list scheduling by earliest finish (HEFT, Topcuoglu, Hariri and Wu, IEEE TPDS 2002) over
+ * tasks in fair order. Each is put where it ends soonest, counting places that become free later, and only
+ * those whose place is free now are given. So a slow worker gets what it ends before a faster one could. What
+ * is to begin later keeps its place: others may go first where they are done by then (backfilling), so that
+ * small tasks do not starve a big one. A plan is made for one moment, and not used again.
  */
-export class Plan {
-  readonly #sites: Site[];
+export class Plan<W extends PlanWorker> {
+  readonly #sites: Site<W>[] = [];
+  /** Names of resources that any worker has. */
+  readonly #dimensions: readonly string[];
   readonly #nowMs: number;
+  #freeNow = 0;
+  #speed = 0;
 
-  /** `slowness`: how many times an average worker's seconds it takes. */
-  constructor(workers: Iterable<Worker>, slowness: (worker: string) => number, nowMs: number) {
+  /** `slowness`: how many times the median worker's seconds it takes, above 0. */
+  constructor(workers: Iterable<W>, slowness: (worker: string) => number, nowMs: number) {
     this.#nowMs = nowMs;
-    this.#sites = [];
+    const names = new Set<string>();
+    this.#dimensions = [];
+    const dimensions: string[] = [];
     for (const worker of workers) {
-      if (worker.connection !== null && !worker.isDraining)
-        this.#sites.push(new Site(worker, slowness(worker.name), nowMs));
+      if (worker.connection === null || worker.isDraining) continue;
+      const site = new Site(worker, slowness(worker.name), nowMs, dimensions);
+      this.#sites.push(site);
+      this.#freeNow += site.freeSlots;
+      this.#speed += worker.facts.slots / site.slowness;
+      for (const name in worker.facts.resources) {
+        if (names.has(name)) continue;
+        names.add(name);
+        dimensions.push(name);
+      }
     }
+    this.#dimensions = dimensions;
   }
 
-  /** Places that are free now. */
+  /** Slots that are free and not given yet. */
   get freeNow(): number {
-    return this.#sites.reduce((sum, site) => sum + site.freeAt(this.#nowMs), 0);
+    return this.#freeNow;
   }
 
-  /** The worker that is to begin the task now; null: it waits. `ms`: on an average worker. */
-  place(task: Waiting, ms: number): Worker | null {
-    let best: Site | null = null;
-    let bestEndMs = Number.POSITIVE_INFINITY;
-    let bestStartMs = 0;
+  /** When all slots together have done so many seconds of a median worker; Infinity: there is none. */
+  doneMs(seconds: number): number {
+    return this.#speed > 0 ? this.#nowMs + (seconds * 1000) / this.#speed : Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The worker that is to begin the task now; `waits`: for a better place; `full`: there is room for nothing
+   * of this kind now, however short; `nowhere`: no worker that is there can ever run it. `ms`: on a median
+   * worker. `untilMs`: where it is done by then, it takes a place that is free now, though another would end
+   * it sooner; 0: it does not.
+   */
+  place(task: Waiting, ms: number, untilMs: number): W | "waits" | "full" | "nowhere" {
+    const want = amountsOf(task.resources, 1, this.#dimensions);
+    let best: Option<W> | null = null;
+    let soonestNow: Option<W> | null = null;
     for (const site of this.#sites) {
       if (!site.suits(task)) continue;
-      const runMs = ms * site.slowness;
-      const startMs = site.earliest(task, runMs, this.#nowMs);
-      const endMs = startMs + runMs * (site.knows(task) ? 1 - AFFINITY_PART : 1);
-      if (endMs >= bestEndMs) continue;
-      best = site;
-      bestEndMs = endMs;
-      bestStartMs = startMs;
+      const isNow = site.hasRoomNow(task, want);
+      const option = this.#optionAt(site, task, want, ms, best, isNow);
+      if (option === null) continue;
+      if (isGood(option, best)) best = option;
+      if (option.startMs <= this.#nowMs && isGood(option, soonestNow)) soonestNow = option;
     }
-    if (best === null || bestStartMs === Number.POSITIVE_INFINITY) return null;
-    best.reserve(task, bestStartMs, ms * best.slowness);
-    return bestStartMs <= this.#nowMs ? best.worker : null;
+    if (best === null) return "nowhere";
+    if (best.startMs > this.#nowMs && soonestNow !== null && soonestNow.endMs <= untilMs) best = soonestNow;
+    const isNow = best.startMs <= this.#nowMs;
+    if (isNow) this.#freeNow--;
+    // Nobody asks any more when the last place is given.
+    if (this.#freeNow > 0) best.site.reserve(want, best.startMs, ms * best.site.slowness);
+    if (isNow) return best.site.worker;
+    return this.#sites.some((site) => site.suits(task) && site.hasRoomNow(task, want)) ? "waits" : "full";
+  }
+
+  /** How it would go there; null: certainly not better than the best, and not now. */
+  #optionAt(
+    site: Site<W>,
+    task: Waiting,
+    want: readonly number[],
+    ms: number,
+    best: Option<W> | null,
+    isNow: boolean,
+  ): Option<W> | null {
+    const runMs = ms * site.slowness;
+    // What is warm there is worth a part of the time that it takes, and so bounded.
+    const costMs = site.isWarmFor(task) ? runMs * (1 - WARM_PART) : runMs;
+    if (!isNow && best !== null && site.openMs + costMs > best.endMs + TIE_PART * runMs) return null;
+    const startMs = site.earliestMs(task, want, runMs);
+    if (startMs === Number.POSITIVE_INFINITY) return null;
+    return { site, startMs, endMs: startMs + costMs, runMs };
   }
 }
 
-/** What is taken of a worker, from when to when. */
-interface Stay {
-  readonly fromMs: number;
-  readonly toMs: number;
-  readonly resources: Waiting["resources"];
+interface Option<W extends PlanWorker> {
+  readonly site: Site<W>;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly runMs: number;
 }
 
-/** A worker, as it is and will be. */
-class Site {
-  readonly worker: Worker;
-  readonly slowness: number;
-  /** When each of its slots is free. */
-  readonly #slots: number[];
-  /** Of those that ask for more than a slot. */
-  readonly #stays: Stay[] = [];
-
-  constructor(worker: Worker, slowness: number, nowMs: number) {
-    this.worker = worker;
-    this.slowness = slowness;
-    this.#slots = Array.from({ length: worker.facts.slots }, () => nowMs);
-    let slot = 0;
-    for (const { sinceMs, predictedMs, resources } of worker.leases.values()) {
-      // What takes longer than expected is expected to go on for as long as it has been late.
-      const leftMs = Math.max(Math.abs(predictedMs - (nowMs - sinceMs)), predictedMs * LEFT_PART_MIN, 1);
-      if (slot < this.#slots.length) this.#slots[slot++] = nowMs + leftMs;
-      if (hasAny(resources)) this.#stays.push({ fromMs: nowMs, toMs: nowMs + leftMs, resources });
-    }
-    if (nowMs < worker.pausedUntilMs) {
-      for (let i = 0; i < this.#slots.length; i++)
-        this.#slots[i] = Math.max(this.#slots[i]!, worker.pausedUntilMs);
-    }
-  }
-
-  freeAt(nowMs: number): number {
-    let free = 0;
-    for (const atMs of this.#slots) if (atMs <= nowMs) free++;
-    return free;
-  }
-
-  /** It could run there at all. */
-  suits({ labels, loop, resources }: Waiting): boolean {
-    const { facts } = this.worker;
-    if (loop !== "" && !facts.loops.includes(loop)) return false;
-    for (const name in labels) if (facts.labels[name] !== labels[name]) return false;
-    return fits(facts.resources, NOTHING_USED, resources);
-  }
-
-  /** It has run something lately that the task would like to find there. */
-  knows({ affinity }: Waiting): boolean {
-    return affinity.some((key) => this.worker.affinities.has(key));
-  }
-
-  /** When it could begin. */
-  earliest(task: Waiting, runMs: number, nowMs: number): number {
-    if (this.#slots.length === 0) return Number.POSITIVE_INFINITY;
-    const slotMs = Math.max(nowMs, Math.min(...this.#slots));
-    if (this.#stays.length === 0 || !hasAny(task.resources)) return slotMs;
-    if (this.#hasRoom(task, slotMs, runMs)) return slotMs;
-    const ends = this.#stays.map(({ toMs }) => toMs).filter((toMs) => toMs > slotMs);
-    for (const toMs of ends.toSorted((a, b) => a - b)) if (this.#hasRoom(task, toMs, runMs)) return toMs;
-    return Number.POSITIVE_INFINITY;
-  }
-
-  reserve(task: Waiting, fromMs: number, runMs: number): void {
-    let slot = 0;
-    for (let i = 1; i < this.#slots.length; i++) if (this.#slots[i]! < this.#slots[slot]!) slot = i;
-    this.#slots[slot] = fromMs + runMs;
-    const { resources } = task;
-    if (hasAny(resources)) this.#stays.push({ fromMs, toMs: fromMs + runMs, resources });
-  }
-
-  /** At its begin and whenever somebody else begins while it runs. */
-  #hasRoom(task: Waiting, fromMs: number, runMs: number): boolean {
-    const toMs = fromMs + runMs;
-    if (!this.#fitsAt(task, fromMs)) return false;
-    return this.#stays.every(
-      (stay) => stay.fromMs <= fromMs || stay.fromMs >= toMs || this.#fitsAt(task, stay.fromMs),
-    );
-  }
-
-  #fitsAt({ resources }: Waiting, atMs: number): boolean {
-    const used: Record<string, number> = {};
-    for (const stay of this.#stays) {
-      if (stay.fromMs > atMs || stay.toMs <= atMs) continue;
-      for (const name in stay.resources) used[name] = (used[name] ?? 0) + stay.resources[name]!;
-    }
-    return fits(this.worker.facts.resources, used, resources);
-  }
+/** It ends sooner; where that makes next to no difference, more of its slots are free. */
+function isGood<W extends PlanWorker>(option: Option<W>, best: Option<W> | null): boolean {
+  if (best === null) return true;
+  const gainMs = best.endMs - option.endMs;
+  if (Math.abs(gainMs) > TIE_PART * Math.min(option.runMs, best.runMs)) return gainMs > 0;
+  return option.startMs <= best.startMs && freePart(option.site) > freePart(best.site);
 }
 
-function hasAny(resources: Waiting["resources"]): boolean {
-  for (const _ in resources) return true;
-  return false;
+function freePart<W extends PlanWorker>({ worker, freeSlots }: Site<W>): number {
+  return freeSlots / worker.facts.slots;
 }
 
-const NOTHING_USED = {};
-/** Nothing ends in the very next moment, as a part of what it was expected to take. */
-const LEFT_PART_MIN = 0.05;
-/** What a worker that knows the task's data, model or session is preferred by, as a part of its time. */
-const AFFINITY_PART = 0.2;
+const WARM_PART = 0.2;
+/** Speeds are not known better than that. */
+const TIE_PART = 0.02;

@@ -6,7 +6,8 @@ import type { Resources } from "./task.ts";
 export function fits(capacity: Resources, used: Resources, want: Resources): boolean {
   for (const name in want) {
     const amount = want[name]!;
-    if (amount > 0 && (used[name] ?? 0) + amount > (capacity[name] ?? 0) + ROUNDING) return false;
+    const has = capacity[name] ?? 0;
+    if (amount > 0 && (used[name] ?? 0) + amount > has + roundingOf(has)) return false;
   }
   return true;
 }
@@ -19,8 +20,9 @@ export function take(used: Record<string, number>, want: Resources): void {
 /** Gives it back; what is left by rounding is nothing. */
 export function giveBack(used: Record<string, number>, want: Resources): void {
   for (const name in want) {
-    const left = (used[name] ?? 0) - want[name]!;
-    if (left > ROUNDING) used[name] = left;
+    const before = used[name] ?? 0;
+    const left = before - want[name]!;
+    if (left > roundingOf(before)) used[name] = left;
     else delete used[name];
   }
 }
@@ -39,5 +41,9 @@ export function dominantShare(want: Resources, total: Resources): number {
   return share;
 }
 
-/** Sums of fractions such as 0.1 cores are not exact. */
-const ROUNDING = 1e-9;
+/** Sums of fractions such as 0.1 cores are not exact, and those of large amounts are so by more. */
+function roundingOf(amount: number): number {
+  return ROUNDING_PART * Math.max(1, amount);
+}
+
+const ROUNDING_PART = 1e-9;
