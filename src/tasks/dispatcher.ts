@@ -31,7 +31,7 @@ export class TaskDispatcher {
   readonly #lineSetup: AgentLineSetup;
   readonly #watchers: Set<() => void> = new Set();
   readonly #ticking: NodeJS.Timeout;
-  #savedKeys = 0;
+  #savedVersion = 0;
   #lastChoreMs = 0;
   #isScheduled = false;
 
@@ -200,8 +200,8 @@ export class TaskDispatcher {
 
   async #saveDurations(): Promise<void> {
     const { durations } = this.turns;
-    if (durations.samples === this.#savedKeys) return;
-    this.#savedKeys = durations.samples;
+    if (durations.version === this.#savedVersion) return;
+    this.#savedVersion = durations.version;
     await this.store.commit([{ do: "remember", name: DURATIONS, bytes: durations.save() }]);
   }
 

@@ -1,4 +1,4 @@
-import { DEFAULT_TENANT_RULE, type TenantRule } from "../core/tasks/fair-queue.ts";
+import { DEFAULT_TENANT_RULE, type TenantRule } from "../core/tasks/tenants.ts";
 
 /** How a dispatcher is set up; `tasks` of the configuration. */
 export interface TaskOptions {

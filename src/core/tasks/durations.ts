@@ -25,6 +25,9 @@ export class Durations {
     this.#keysMax = keysMax;
   }
 
+  /** Grows with each sample: whoever has saved an older one saves again. */
+  version = 0;
+
   get keyCount(): number {
     return this.#keys.size;
   }
@@ -54,6 +57,7 @@ export class Durations {
   /** A task has run to its end. */
   observe(key: string, worker: string, seconds: number): void {
     if (!(seconds >= 0)) return;
+    this.version++;
     const log = Math.log(Math.min(Math.max(seconds, SECONDS_MIN), SECONDS_MAX));
     const known = this.#keys.get(key);
     // The first of its key says nothing about the worker.

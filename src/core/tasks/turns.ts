@@ -1,8 +1,10 @@
+import { assign } from "./assign.ts";
 import { Durations } from "./durations.ts";
 import type { Turns, Waiting } from "./engine-link.ts";
-import { FairQueue, type TenantRules } from "./fair-queue.ts";
+import { FairQueue } from "./fair-queue.ts";
 import { Plan } from "./plan.ts";
 import { dominantShare } from "./resources.ts";
+import type { TenantRules } from "./tenants.ts";
 import type { Worker } from "./workers.ts";
 
 /** Who is next, and where: the fair order, what is known of durations, and the plan over free places. */
@@ -21,7 +23,6 @@ export class TaskTurns implements Turns {
     return this.#queue.size;
   }
 
-  /** How long the one has waited that waits longest, ms. */
   oldestMs(nowMs: number): number {
     return this.#queue.oldestMs(nowMs);
   }
@@ -36,25 +37,18 @@ export class TaskTurns implements Turns {
 
   assign(workers: Iterable<Worker>, nowMs: number, give: (id: string, worker: Worker) => void): void {
     const all = [...workers];
-    const plan = new Plan(all, (worker) => this.durations.slowness(worker), nowMs);
-    let free = plan.freeNow;
-    if (free === 0) return;
     this.#total = totalOf(all);
-    const slots = all.reduce((sum, { facts }) => sum + facts.slots, 0);
-    const window = Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, WINDOW_SLOTS * slots));
-    for (const task of this.#queue.first(window, nowMs, (it) =>
-      this.#costOf(it, this.durations.predictS(it.key, "")),
-    )) {
-      const worker = plan.place(task, this.durations.predictS(task.key, "") * 1000);
-      if (worker === null) continue;
-      give(task.id, worker);
-      if (--free === 0) return;
-    }
+    const figures = {
+      slowness: (worker: string): number => this.durations.slowness(worker),
+      cost: (task: Waiting, seconds: number): number => this.#costOf(task, seconds),
+    };
+    assign(this.#queue, all, figures, nowMs, (task, worker) => give(task.id, worker));
   }
 
   choose(task: Waiting, workers: readonly Worker[], nowMs: number): Worker | null {
     const plan = new Plan(workers, (worker) => this.durations.slowness(worker), nowMs);
-    return plan.place(task, this.durations.predictS(task.key, "") * 1000);
+    const placed = plan.place(task, this.durations.predictS(task.key, "") * 1000, 0);
+    return typeof placed === "string" ? null : placed;
   }
 
   predictS(key: string, worker: string): number {
@@ -68,24 +62,22 @@ export class TaskTurns implements Turns {
   began(task: Waiting, worker: string, nowMs: number): void {
     const cost = this.#costOf(task, this.durations.predictS(task.key, worker));
     this.#charged.set(task.id, (this.#charged.get(task.id) ?? 0) + cost);
-    this.#queue.began(task.tenant, cost, nowMs);
+    this.#queue.began(task, cost, nowMs);
   }
 
   ended(task: Waiting, worker: string, ranMs: number, isSample: boolean): void {
     const charged = this.#charged.get(task.id) ?? 0;
     this.#charged.delete(task.id);
-    this.#queue.ended(task.tenant, charged, this.#costOf(task, ranMs / 1000));
+    this.#queue.ended(task, charged, this.#costOf(task, ranMs / 1000));
     if (isSample) this.durations.observe(task.key, worker, ranMs / 1000);
     else this.durations.observeAtLeast(task.key, worker, ranMs / 1000);
+    this.#queue.repredict(task.key, this.durations.predictS(task.key, ""));
   }
 
-  /**
-   * Worker-seconds times the part of the fleet that it holds; one slot of all where it names no resources.
-   */
+  /** Worker-seconds times the part of the fleet that it holds: one slot of all where it names no resources. */
   #costOf({ resources }: Waiting, seconds: number): number {
-    return (
-      seconds * Math.max(dominantShare(resources, this.#total), 1 / Math.max(1, this.#total[SLOTS] ?? 1))
-    );
+    const slotPart = 1 / Math.max(1, this.#total[SLOTS] ?? 1);
+    return seconds * Math.max(dominantShare(resources, this.#total), slotPart);
   }
 }
 
@@ -100,7 +92,3 @@ function totalOf(workers: readonly Worker[]): Record<string, number> {
 
 /** Can not be the name of a resource. */
 const SLOTS = " slots";
-/** Tasks that are looked at for one plan: some for each slot, so that the longest find their place. */
-const WINDOW_SLOTS = 4;
-const WINDOW_MIN = 64;
-const WINDOW_MAX = 1_024;
