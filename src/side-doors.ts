@@ -32,7 +32,9 @@ export class SideDoors {
     return host === undefined || this.#tasks === null ? null : { host, port: this.#tasks.port };
   }
 
-  /** Opens what the configuration asks for. Throws EvenerError; {@link close} closes what was opened before. */
+  /**
+   * Opens what the configuration asks for. Throws EvenerError; {@link close} closes what was opened before.
+   */
   async open(config: Config, succession: Succession): Promise<void> {
     this.#config = config;
     if (config.admin !== null) this.#admin = await this.#openAdmin(config, config.admin, succession);

@@ -121,11 +121,11 @@ class ErrorsTest(unittest.TestCase):
             for value in vars(evener).values()
             if isinstance(value, type) and issubclass(value, Exception)
         ]
-        self.assertEqual(len(errors), 9)
+        self.assertEqual(len(errors), 12)
         for error in errors:
             self.assertTrue(issubclass(error, EvenerError))
             if error is not EvenerError:
-                self.assertTrue(issubclass(error, (ValueError, RuntimeError, LookupError)))
+                self.assertTrue(issubclass(error, (ValueError, RuntimeError, LookupError, ConnectionError)))
 
 
 class DocumentationTest(unittest.TestCase):

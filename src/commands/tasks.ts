@@ -21,7 +21,10 @@ export interface SubmitOptions extends TasksAccess {
   readonly wait: boolean;
 }
 
-/** `evener tasks submit -- COMMAND ...`: prints the id, or with --wait the output; its exit code is the command's. */
+/**
+ * `evener tasks submit -- COMMAND ...`: prints the id, or with --wait the output; its exit code is the
+ * command's.
+ */
 export async function submitTask(command: readonly string[], options: SubmitOptions): Promise<void> {
   const { name, tenant, priority, retries, idempotent, key, resources, stdin, wait, json } = options;
   const task = {

@@ -110,6 +110,9 @@ const VARIABLES: ReadonlySet<string> = new Set([
   "EVENER_SEED",
   "EVENER_ADMIN_TOKEN",
   "EVENER_CORPUS_SEED",
+  "EVENER_TASK_ID",
+  "EVENER_TASKS_URL",
+  "EVENER_TOKEN",
 ]);
 
 const PAIR = makeCertificate();

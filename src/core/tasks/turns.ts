@@ -74,7 +74,9 @@ export class TaskTurns implements Turns {
     this.#queue.repredict(task.key, this.durations.predictS(task.key, ""));
   }
 
-  /** Worker-seconds times the part of the fleet that it holds: one slot of all where it names no resources. */
+  /**
+   * Worker-seconds times the part of the fleet that it holds: one slot of all where it names no resources.
+   */
   #costOf({ resources }: Waiting, seconds: number): number {
     const slotPart = 1 / Math.max(1, this.#total[SLOTS] ?? 1);
     return seconds * Math.max(dominantShare(resources, this.#total), slotPart);

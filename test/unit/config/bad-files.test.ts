@@ -50,7 +50,7 @@ const BAD_FILES: readonly { text: string; problems: readonly string[] }[] = [
     problems: [
       "3:1: html: no such key; write one of listen, backends, listeners, trusted_proxies, " +
         "forwarded_headers, resolvers, threads, access_log, log, pools, routes, " +
-        "upgrades, admin, drain, session_keys, limits",
+        "upgrades, admin, tasks, drain, session_keys, limits",
     ],
   },
   {

@@ -125,6 +125,7 @@ function load(text: string): Config {
   const env = {
     CHAT_API_KEY: "key",
     EVENER_ADMIN_TOKEN: "0123456789abcdef",
+    EVENER_TASKS_TOKEN: "fedcba9876543210",
     EVENER_SESSION_KEY_BEFORE: "from-the-environment-0123456789",
   };
   const readFile = (file: string): string => {
