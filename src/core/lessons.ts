@@ -57,6 +57,10 @@ export class Lessons implements Witness {
       case "client_abort":
         this.#ledger.aborts[slot]! += 1;
         return this.#aborted(lease, nowMs);
+      case "late":
+        // What was called off there may go on for a while.
+        this.#burden(slot, 1);
+        return this.#aborted(lease, nowMs);
       case "cancelled":
         return;
       case "backend_overload":
@@ -113,8 +117,11 @@ export class Lessons implements Witness {
     const tookMs = lease.isEstablished ? lease.firstByteMs : nowMs - lease.bookedAtMs;
     const penaltyMs = Math.max(tookMs, PENALTY_MS_MIN, askedMs);
     this.#speed.observeFailure(slot, penaltyMs, nowMs);
-    const burden = this.#ledger.burden[slot]! + penaltyMs / PENALTY_MS_MIN;
-    this.#ledger.burden[slot] = Math.min(burden, BURDEN_MAX);
+    this.#burden(slot, penaltyMs / PENALTY_MS_MIN);
+  }
+
+  #burden(slot: number, requests: number): void {
+    this.#ledger.burden[slot] = Math.min(this.#ledger.burden[slot]! + requests, BURDEN_MAX);
   }
 
   #judge(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
