@@ -31,6 +31,7 @@ export class Lessons implements Witness {
   started(lease: LeaseFacts, nowMs: number): void {
     if (this.#ledger.generation[lease.slot] !== lease.generation) return;
     this.#speed.observe(lease.slot, lease.firstByteMs / lease.scale, nowMs);
+    this.#heard(lease.slot, nowMs);
     if (lease.isPrompt) this.policy.began?.(lease, nowMs);
   }
 
@@ -58,9 +59,7 @@ export class Lessons implements Witness {
         this.#ledger.aborts[slot]! += 1;
         return this.#aborted(lease, nowMs);
       case "late":
-        // What was called off there may go on for a while.
-        this.#burden(slot, 1);
-        return this.#aborted(lease, nowMs);
+        return this.#late(lease, nowMs);
       case "cancelled":
         return;
       case "backend_overload":
@@ -108,6 +107,29 @@ export class Lessons implements Witness {
     this.#speed.observeAtLeast(lease.slot, waitedMs, lease.bookedAtMs, nowMs);
   }
 
+  /**
+   * As the work of one that hangs leaves it, it looks idle, and would get the next prompts at once. It is
+   * left alone for a while that grows with its silence, as long as there are others.
+   */
+  #late(lease: LeaseFacts, nowMs: number): void {
+    const { heardAtMs, silentSinceMs, restUntilMs } = this.#ledger;
+    const { slot, bookedAtMs } = lease;
+    const sinceMs = Math.min(silentSinceMs[slot]!, Math.max(heardAtMs[slot]!, bookedAtMs));
+    silentSinceMs[slot] = sinceMs;
+    const restMs = Math.min((nowMs - sinceMs) * REST_TIMES, PENALTY_MS_MAX);
+    restUntilMs[slot] = Math.max(restUntilMs[slot]!, nowMs + restMs);
+    this.#aborted(lease, nowMs);
+  }
+
+  /** It is silent no more. */
+  #heard(slot: number, nowMs: number): void {
+    const { heardAtMs, silentSinceMs, restUntilMs } = this.#ledger;
+    heardAtMs[slot] = nowMs;
+    if (silentSinceMs[slot] === Number.POSITIVE_INFINITY) return;
+    silentSinceMs[slot] = Number.POSITIVE_INFINITY;
+    restUntilMs[slot] = nowMs;
+  }
+
   /** A failure counts as slow work, however fast it came (P3). Source: linkerd2-proxy's load biaser. */
   #penalise(lease: LeaseFacts, detail: OutcomeDetail, nowMs: number): void {
     const { slot } = lease;
@@ -117,11 +139,8 @@ export class Lessons implements Witness {
     const tookMs = lease.isEstablished ? lease.firstByteMs : nowMs - lease.bookedAtMs;
     const penaltyMs = Math.max(tookMs, PENALTY_MS_MIN, askedMs);
     this.#speed.observeFailure(slot, penaltyMs, nowMs);
-    this.#burden(slot, penaltyMs / PENALTY_MS_MIN);
-  }
-
-  #burden(slot: number, requests: number): void {
-    this.#ledger.burden[slot] = Math.min(this.#ledger.burden[slot]! + requests, BURDEN_MAX);
+    const burden = this.#ledger.burden[slot]! + penaltyMs / PENALTY_MS_MIN;
+    this.#ledger.burden[slot] = Math.min(burden, BURDEN_MAX);
   }
 
   #judge(lease: LeaseFacts, outcome: Outcome, detail: OutcomeDetail, nowMs: number): void {
@@ -139,3 +158,5 @@ export class Lessons implements Witness {
 }
 
 const BURDEN_MAX = 10_000;
+/** So many times its silence, so that finding out about one that hangs costs few prompts. */
+const REST_TIMES = 4;

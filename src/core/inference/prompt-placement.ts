@@ -144,9 +144,10 @@ export class PromptPlacement implements Policy {
     );
     const leftUnits = Math.min(forecast.aheadUnits, ledger.pendingUnits[slot]!);
     const leftMs = leftUnits * this.#knowledge.unitMs(slot);
-    // What took so much longer than was thought may take as much again.
+    // Where nothing is heard, what took so much longer than was thought may take as much again.
     const overdueMs = view.nowMs - bookedAtMs - forecast.firstSignMs;
-    return thereMs * SOONER_TIMES < Math.max(leftMs, overdueMs);
+    const silentMs = view.nowMs - Math.max(bookedAtMs, ledger.heardAtMs[slot]!);
+    return thereMs * SOONER_TIMES < Math.max(leftMs, Math.min(overdueMs, silentMs));
   }
 
   began(lease: LeaseFacts, nowMs: number): void {
