@@ -47,18 +47,38 @@ describe("a prompt whose first token is late", () => {
     assert.equal((await hung).length, 1);
   });
 
-  it("counts as slow there, not as failed, and the move counts", async (t) => {
+  it("leaves it, too, where it wants a whole answer whose length is known", async (t) => {
     const scene = await warmedUp(t, RETRY);
+    const hung = hang(scene, () => {});
+    const client = await scene.connect();
+    client.send(rawRequest("POST /v1/embeddings", {}, JSON.stringify({ model: "m", input: "a word" })));
+    assert.equal((await client.response()).status, 200);
+    const line = await scene.evener.logged(({ target }) => target === "/v1/embeddings");
+    assert.deepEqual([line.why, line.failed], ["moved", `${(await hung)[0]!.backend.id}:late`]);
+  });
+
+  it("leaves it though the time that was written is far shorter than the forecast", async (t) => {
+    const scene = await warmedUp(t, { ...RETRY, first_token: "100ms" });
+    const hung = hang(scene, (asked) => asked.sse());
+    // Some 0.5 s by the warm-up's speed.
+    const client = await sendPrompt(scene, { text: "long ".repeat(3_000) });
+    assert.match((await client.response()).body, /hello/);
+    assert.equal((await hung).length, 1);
+  });
+
+  it("counts as slow there, not as failed, and the move counts", async (t) => {
+    const scene = await warmedUp(t, RETRY, { admin: { bind: "127.0.0.1:0" } });
+    const { ledger, members } = scene.evener.server.fleet.find("default")!;
+    const before = [...ledger.latencyMs];
     const hung = hang(scene, (asked) => asked.sse());
     await (await sendPrompt(scene)).response();
-    const [first] = await hung;
-    const { fleet } = scene.evener.server;
-    const pool = fleet.find("default")!;
-    const { slot } = pool.members.get(first!.backend.id)!;
-    assert.equal(pool.ledger.failures[slot], 0);
-    assert.equal(pool.ledger.aborts[slot], 0);
-    const others = pool.members.list.filter((other) => other.slot !== slot);
-    for (const other of others) assert.ok(pool.ledger.costMs[slot]! > 2 * pool.ledger.costMs[other.slot]!);
+    const { slot } = members.get((await hung)[0]!.backend.id)!;
+    assert.ok(ledger.latencyMs[slot]! > before[slot]!);
+    // What hangs looks idle: nobody else is to be lost there.
+    assert.ok(ledger.restUntilMs[slot]! > performance.now());
+    assert.deepEqual([ledger.failures[slot], ledger.aborts[slot]], [0, 0]);
+    const metrics = await (await fetch(`http://127.0.0.1:${scene.evener.adminPort}/metrics`)).text();
+    assert.match(metrics, /^evener_moves_total\{pool="default"\} 1$/m);
   });
 
   for (const [what, retry, stream] of [
@@ -72,7 +92,7 @@ describe("a prompt whose first token is late", () => {
       const hung = hang(scene, () => {});
       const client = await sendPrompt(scene, { stream });
       const [first] = await hung;
-      await sleep(1_500);
+      await sleep(1_000);
       assert.equal(first!.isClosed, false);
       answer(first!);
       assert.equal((await client.response()).status, 200);
@@ -90,7 +110,7 @@ describe("a prompt whose first token is late", () => {
     assert.notEqual(asked[0]!.backend, asked[1]!.backend);
     await sendPrompt(scene);
     await until(() => asked.length === 3, "the short one");
-    await sleep(1_500);
+    await sleep(1_000);
     assert.equal(asked.length, 3);
   });
 });

@@ -22,4 +22,5 @@ const PATIENCE_MS = 2_000;
 const GUESS_MS = 30_000;
 /** Each look is so many times later than the one before. */
 const LOOK_TIMES = 1.5;
-const LOOKS_MAX = 6;
+/** So that a time that was written far below the forecast does not end before that was due. */
+const LOOKS_MAX = 12;
