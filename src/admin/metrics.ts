@@ -110,6 +110,12 @@ const POOL_METRICS: readonly PoolMetric[] = [
     value: ({ stats }) => stats.redeliveries,
   },
   {
+    name: "evener_moves_total",
+    kind: "counter",
+    help: "Prompts that left a backend whose first token was late for one that was expected to be sooner.",
+    value: ({ stats }) => stats.moves,
+  },
+  {
     name: "evener_tunnels",
     kind: "gauge",
     help: "Open WebSockets and other tunnels.",

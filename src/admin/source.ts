@@ -60,6 +60,7 @@ export interface PoolFigures {
   readonly ends: ArrayLike<number>;
   readonly retries: number;
   readonly redeliveries: number;
+  readonly moves: number;
   /** Open now. */
   readonly tunnels: number;
   readonly mirrored: number;

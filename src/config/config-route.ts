@@ -1,4 +1,4 @@
-import type { RetryConditionsConfig } from "./config.ts";
+import type { FirstTokenConfig, RetryConditionsConfig } from "./config.ts";
 
 /** Which requests go where, and how they are treated on the way. */
 export interface RouteConfig {
@@ -122,6 +122,7 @@ export type RouteRetryConfig =
       readonly kind: "pool";
       readonly attempts: number | null;
       readonly on: RetryConditionsConfig | null;
+      readonly firstToken: FirstTokenConfig | null;
       readonly bodyBytesMax: number | null;
       readonly backoffMs: number | null;
       readonly backoffMsMax: number | null;

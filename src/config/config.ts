@@ -258,11 +258,15 @@ export interface RetryConfig {
   readonly budgetShare: number;
   readonly budgetPerSecondMin: number;
   readonly on: RetryConditionsConfig;
+  readonly firstToken: FirstTokenConfig;
   /** Request bytes kept for sending them again. */
   readonly bodyBytesMax: number;
   readonly backoffMs: number;
   readonly backoffMsMax: number;
 }
+
+/** When the first token of a stream is late: as the forecast says, never, or after so many milliseconds. */
+export type FirstTokenConfig = "auto" | "off" | number;
 
 /** Which failures are tried again. */
 export interface RetryConditionsConfig {

@@ -16,7 +16,7 @@ import { fieldLines, fieldName, named, type Reserved } from "./maps.ts";
 import { reservedInResponses } from "./reserved-fields.ts";
 import { duration, integer, number, offOr, percent, scalar, size, text, Wrong, wrong } from "./scalars.ts";
 import { plainPath } from "./schema-match.ts";
-import { retryCondition, toConditions } from "./schema-traffic.ts";
+import { firstToken, retryCondition, toConditions } from "./schema-traffic.ts";
 
 const AUTHORITY = /^(?:[A-Za-z0-9_][\w.-]{0,252}|\[[0-9a-fA-F:.]+\])(?::[1-9]\d{0,4})?$/;
 
@@ -135,6 +135,7 @@ export const routeRetrySchema: z.ZodType<RouteRetryConfig> = offOr(
   z.strictObject({
     attempts: integer(1, 10).optional().describe("in place of the pool's `retry.attempts`"),
     on: z.array(retryCondition()).max(32).optional().describe("in place of the pool's `retry.on`"),
+    first_token: firstToken().optional().describe("in place of the pool's `retry.first_token`"),
     body_max: size(0, 1_073_741_824).optional().describe("in place of the pool's `retry.body_max`"),
     backoff: duration(0, 60_000).optional().describe("in place of the pool's `retry.backoff`"),
     backoff_max: duration(0, 300_000).optional().describe("in place of the pool's `retry.backoff_max`"),
@@ -145,6 +146,7 @@ export const routeRetrySchema: z.ZodType<RouteRetryConfig> = offOr(
     kind: "pool",
     attempts: written.attempts ?? null,
     on: written.on === undefined ? null : toConditions(written.on),
+    firstToken: written.first_token ?? null,
     bodyBytesMax: written.body_max ?? null,
     backoffMs: written.backoff ?? null,
     backoffMsMax: written.backoff_max ?? null,

@@ -2,6 +2,7 @@ import * as z from "zod";
 
 import type {
   ConnectionsConfig,
+  FirstTokenConfig,
   QueueConfig,
   RetryConditionsConfig,
   RetryConfig,
@@ -39,6 +40,12 @@ export const retrySchema: z.ZodType<RetryConfig | null> = offOr(
           "what is tried again: `connect_failure`, `reset`, `first_byte_timeout`, `http_5xx` or " +
             "statuses 400 to 599",
         ),
+      first_token: firstToken()
+        .prefault("auto")
+        .describe(
+          "when the first token of a prompt is late, and another backend has the prompt if it is " +
+            "expected to be sooner: `auto` is twice the forecast and 2s",
+        ),
       body_max: size(0, 1_073_741_824)
         .prefault("1MiB")
         .describe(
@@ -54,6 +61,7 @@ export const retrySchema: z.ZodType<RetryConfig | null> = offOr(
       budgetShare: written.budget,
       budgetPerSecondMin: written.budget_min_per_second,
       on: toConditions(written.on),
+      firstToken: written.first_token,
       bodyBytesMax: written.body_max,
       backoffMs: written.backoff,
       backoffMsMax: Math.max(written.backoff, written.backoff_max),
@@ -108,6 +116,11 @@ export function retryCondition(): z.ZodType<RetryCondition> {
     const hint = typeof value === "string" ? didYouMean(value, CONDITIONS) : undefined;
     return wrong(value, "a condition", `${CONDITIONS.join(", ")} or a status 400 to 599`, hint);
   });
+}
+
+/** When a first token is late. */
+export function firstToken(): z.ZodType<FirstTokenConfig> {
+  return z.union([z.literal("auto"), z.literal("off"), duration(100, 86_400_000)]);
 }
 
 /** What was written in `retry.on`, sorted out. */

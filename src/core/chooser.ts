@@ -5,7 +5,7 @@ import type { Lease, PickReason } from "./lease.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Policy } from "./policies/policy.ts";
 import type { Roster } from "./roster.ts";
-import type { Work } from "./work.ts";
+import { TRIED_MAX, type Work } from "./work.ts";
 
 /**
  * Chooses a slot: the session's home first, then an endpoint that has to prove itself, then as the policy
@@ -16,14 +16,17 @@ export class Chooser {
   readonly #roster: Roster;
   readonly #view: Candidates;
   readonly #homes: SessionHomes;
+  readonly #thread: number;
   #policy: Policy;
   /** Session work waits for its home when that is full, instead of going elsewhere for once. */
   waitsForHome = false;
   /** Why the last choice was made. */
   why: PickReason = "policy";
 
-  constructor(ledger: Ledger, roster: Roster, policy: Policy) {
+  /** `thread`: who takes a trial, as in the ledger. */
+  constructor(ledger: Ledger, roster: Roster, policy: Policy, thread = 0) {
     this.#ledger = ledger;
+    this.#thread = thread;
     this.#roster = roster;
     this.#policy = policy;
     this.#view = new Candidates(ledger, roster);
@@ -58,10 +61,30 @@ export class Chooser {
     this.#homes.update(this.#roster.list);
   }
 
-  /** The slot for this work, or -1. Books nothing. */
+  /** The slot for this work, or -1. Books nothing; but where it is for a trial, that is taken. */
   choose(work: Work, nowMs: number): number {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const slot = this.#choose(work, nowMs);
+      if (slot < 0 || this.why !== "trial") return slot;
+      // One trial at a time, whoever comes first.
+      if (Atomics.compareExchange(this.#ledger.trial, slot, 0, this.#thread + 1) === 0) return slot;
+    }
+    return -1;
+  }
+
+  /** The lease's prompt, which waits for its first byte, would have it clearly sooner elsewhere. */
+  isSoonerElsewhere(work: Work, lease: Lease, nowMs: number): boolean {
+    if (work.triedCount === TRIED_MAX) return false;
+    work.avoid(lease.slot);
+    this.#view.fill(work, nowMs);
+    work.triedCount--;
+    return this.#view.count > 0 && this.#policy.isSooner?.(this.#view, work, lease) === true;
+  }
+
+  #choose(work: Work, nowMs: number): number {
     const view = this.#view;
     view.fill(work, nowMs);
+    if (work.isMoving) return this.#byPolicy(work);
     if (work.sessionSlot >= 0 || work.sessionKey >= 0) {
       const home = this.#homes.find(work, view);
       this.why = "session";
@@ -70,8 +93,12 @@ export class Chooser {
     }
     this.why = "trial";
     if (view.trialSlot >= 0) return view.trialSlot;
+    return this.#byPolicy(work);
+  }
+
+  #byPolicy(work: Work): number {
     this.why = "policy";
-    return view.count === 0 ? -1 : this.#policy.pick(view, work);
+    return this.#view.count === 0 ? -1 : this.#policy.pick(this.#view, work);
   }
 
   /** Somebody could take the work now. */
@@ -103,3 +130,6 @@ export class Chooser {
     return view.untried + view.onTrial === 0 ? "all_tried" : "saturated";
   }
 }
+
+/** Endpoints whose trial another thread takes at the same moment. */
+const TRIES_MAX = 8;

@@ -33,7 +33,6 @@ export class Desk implements LeaseBook, GuestDesk {
   /** Who learns from what happens to the leases. */
   protected witness: Witness;
   readonly #turnstile: Turnstile;
-  readonly #thread: number;
   readonly #retryAfter: RetryAfter;
   readonly #holds: PromptHolds;
   #options: DeskOptions;
@@ -49,13 +48,12 @@ export class Desk implements LeaseBook, GuestDesk {
     this.clock = clock;
     this.witness = setup.witness;
     this.#options = options;
-    this.#thread = thread;
     this.#turnstile = turnstile ?? new OpenTurnstile();
     this.#retryAfter = new RetryAfter(threads);
     this.#holds = new PromptHolds(ledger);
-    this.chooser = new Chooser(ledger, roster, policy);
+    this.chooser = new Chooser(ledger, roster, policy, thread);
     this.waiting = new WaitingRoom(this.#turnstile, {
-      choose: (work, nowMs) => this.#choose(work, nowMs),
+      choose: (work, nowMs) => this.chooser.choose(work, nowMs),
       canChoose: (work, nowMs) => this.chooser.canChoose(work, nowMs),
       isFull: () => this.chooser.isFull,
       send: (slot, work, lease, nowMs) => this.#send(slot, work, lease, nowMs),
@@ -121,7 +119,7 @@ export class Desk implements LeaseBook, GuestDesk {
     const turnstile = this.#turnstile;
     if (!turnstile.isNeeded) {
       const mustStandBehind = this.waiting.mustStandBehind(work, waiter, turnstile.look());
-      const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
+      const slot = mustStandBehind ? -1 : this.chooser.choose(work, nowMs);
       if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     }
     if (!turnstile.enter()) return this.refusal("saturated", nowMs);
@@ -145,6 +143,14 @@ export class Desk implements LeaseBook, GuestDesk {
   canQueue(work: Work): boolean {
     if (this.#options.queue === null) return this.canPick(work);
     return this.chooser.mayWait(work, this.clock.nowMs());
+  }
+
+  /**
+   * The open lease's prompt waits for its first byte, later than was forecast: somebody else would bring it
+   * clearly sooner, as things are now. Asks without booking. Never while another process decides.
+   */
+  isSoonerElsewhere(work: Work, lease: Lease): boolean {
+    return this.#guest === null && this.chooser.isSoonerElsewhere(work, lease, this.clock.nowMs());
   }
 
   /** The work no longer waits (its client has gone); false when it did not. */
@@ -259,23 +265,12 @@ export class Desk implements LeaseBook, GuestDesk {
 
   #pickInOrder(work: Work, lease: Lease, waiter: Waiter | null, look: number, nowMs: number): Decision {
     const mustStandBehind = this.waiting.mustStandBehind(work, waiter, look);
-    const slot = mustStandBehind ? -1 : this.#choose(work, nowMs);
+    const slot = mustStandBehind ? -1 : this.chooser.choose(work, nowMs);
     if (slot >= 0) return this.#send(slot, work, lease, nowMs);
     const why = mustStandBehind && this.chooser.mayWait(work, nowMs) ? "saturated" : this.chooser.whyNone();
     const { queue } = this.#options;
     if (why !== "saturated" || waiter === null || queue === null) return this.refusal(why, nowMs);
     return this.waiting.admit(work, lease, waiter, queue, mustStandBehind ? null : look, nowMs);
-  }
-
-  /** The slot for this work, or -1; where it is for a trial, that is taken. */
-  #choose(work: Work, nowMs: number): number {
-    for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const slot = this.chooser.choose(work, nowMs);
-      if (slot < 0 || this.chooser.why !== "trial") return slot;
-      // One trial at a time, whoever comes first.
-      if (Atomics.compareExchange(this.ledger.trial, slot, 0, this.#thread + 1) === 0) return slot;
-    }
-    return -1;
   }
 
   #send(slot: number, work: Work, lease: Lease, nowMs: number): Decision {
@@ -294,7 +289,5 @@ export class Desk implements LeaseBook, GuestDesk {
 
 /** How often {@link Desk.tend} wants to be called. */
 export const TEND_MS = 100;
-/** Endpoints whose trial another thread takes at the same moment. */
-const TRIES_MAX = 8;
 /** A host answers at once where there is no queue; for so long one is waited for that does not. */
 const ANSWER_MS_MAX = 10_000;

@@ -15,6 +15,13 @@ export class Forecast implements PrefixMatch {
   isStream = 1;
   /** When nothing of it should be left to compute, in milliseconds after the pick. */
   prefillMs = 0;
+  /**
+   * When the first byte of its answer is expected, in milliseconds after the pick; Infinity where nobody can
+   * say: of an answer that comes as a whole, however long it may be.
+   */
+  firstSignMs = 0;
+  /** 1: nobody has shown yet how fast such endpoints are. */
+  isGuess = 0;
   /** Context that it holds while it runs. */
   heldTokens = 0;
   /** Tokens of the prompt that were expected in the cache. */
@@ -43,6 +50,8 @@ export class Forecast implements PrefixMatch {
     this.savedUnits = 0;
     this.isStream = 1;
     this.prefillMs = 0;
+    this.firstSignMs = 0;
+    this.isGuess = 0;
     this.heldTokens = 0;
     this.expectedTokens = 0;
     this.nextSlot = -1;

@@ -15,6 +15,8 @@ export type Outcome =
   | "backend_overload"
   | "timeout"
   | "client_abort"
+  /** Its first byte was late, and another endpoint has the work now: a censored sample, too. */
+  | "late"
   /** We called it off for reasons of our own: says nothing about the endpoint. */
   | "cancelled";
 

@@ -53,8 +53,15 @@ export class LedgerColumns {
   readonly probationSinceMs: Float64Array;
   /** When a slow endpoint is tried again, though its share is small; Infinity where it need not be. */
   readonly exploreAtMs: Float64Array;
-  /** Until when it asked to be left alone (`Retry-After`): it is chosen only when there is no other. */
+  /**
+   * Until when it is left alone, as it asked for (`Retry-After`) or has fallen silent: it is chosen only when
+   * there is no other.
+   */
   readonly restUntilMs: Float64Array;
+  /** When an answer of it began last, in the clock's milliseconds. */
+  readonly heardAtMs: Float64Array;
+  /** Since when it has begun no answer, though some were due; Infinity where it has. */
+  readonly silentSinceMs: Float64Array;
   /** Counters since the slot was claimed. */
   readonly successes: Float64Array;
   readonly failures: Float64Array;
@@ -85,6 +92,8 @@ export class LedgerColumns {
     this.probationSinceMs = columns.floats();
     this.exploreAtMs = columns.floats();
     this.restUntilMs = columns.floats();
+    this.heardAtMs = columns.floats();
+    this.silentSinceMs = columns.floats();
     this.successes = columns.floats();
     this.failures = columns.floats();
     this.aborts = columns.floats();
@@ -134,6 +143,8 @@ export class LedgerColumns {
     this.probationSinceMs[slot] = 0;
     this.exploreAtMs[slot] = Number.POSITIVE_INFINITY;
     this.restUntilMs[slot] = Number.NEGATIVE_INFINITY;
+    this.heardAtMs[slot] = Number.NEGATIVE_INFINITY;
+    this.silentSinceMs[slot] = Number.POSITIVE_INFINITY;
     this.successes[slot] = 0;
     this.failures[slot] = 0;
     this.aborts[slot] = 0;

@@ -71,5 +71,5 @@ export function newTotals(slotsMax: number): ThreadColumns {
   };
 }
 
-const HEALTH_COLUMNS = 25;
+const HEALTH_COLUMNS = 27;
 const THREAD_COLUMNS = 5;

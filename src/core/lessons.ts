@@ -31,6 +31,7 @@ export class Lessons implements Witness {
   started(lease: LeaseFacts, nowMs: number): void {
     if (this.#ledger.generation[lease.slot] !== lease.generation) return;
     this.#speed.observe(lease.slot, lease.firstByteMs / lease.scale, nowMs);
+    this.#heard(lease.slot, nowMs);
     if (lease.isPrompt) this.policy.began?.(lease, nowMs);
   }
 
@@ -57,6 +58,8 @@ export class Lessons implements Witness {
       case "client_abort":
         this.#ledger.aborts[slot]! += 1;
         return this.#aborted(lease, nowMs);
+      case "late":
+        return this.#late(lease, nowMs);
       case "cancelled":
         return;
       case "backend_overload":
@@ -104,6 +107,29 @@ export class Lessons implements Witness {
     this.#speed.observeAtLeast(lease.slot, waitedMs, lease.bookedAtMs, nowMs);
   }
 
+  /**
+   * As the work of one that hangs leaves it, it looks idle, and would get the next prompts at once. It is
+   * left alone for a while that grows with its silence, as long as there are others.
+   */
+  #late(lease: LeaseFacts, nowMs: number): void {
+    const { heardAtMs, silentSinceMs, restUntilMs } = this.#ledger;
+    const { slot, bookedAtMs } = lease;
+    const sinceMs = Math.min(silentSinceMs[slot]!, Math.max(heardAtMs[slot]!, bookedAtMs));
+    silentSinceMs[slot] = sinceMs;
+    const restMs = Math.min((nowMs - sinceMs) * REST_TIMES, PENALTY_MS_MAX);
+    restUntilMs[slot] = Math.max(restUntilMs[slot]!, nowMs + restMs);
+    this.#aborted(lease, nowMs);
+  }
+
+  /** It is silent no more. */
+  #heard(slot: number, nowMs: number): void {
+    const { heardAtMs, silentSinceMs, restUntilMs } = this.#ledger;
+    heardAtMs[slot] = nowMs;
+    if (silentSinceMs[slot] === Number.POSITIVE_INFINITY) return;
+    silentSinceMs[slot] = Number.POSITIVE_INFINITY;
+    restUntilMs[slot] = nowMs;
+  }
+
   /** A failure counts as slow work, however fast it came (P3). Source: linkerd2-proxy's load biaser. */
   #penalise(lease: LeaseFacts, detail: OutcomeDetail, nowMs: number): void {
     const { slot } = lease;
@@ -132,3 +158,5 @@ export class Lessons implements Witness {
 }
 
 const BURDEN_MAX = 10_000;
+/** So many times its silence, so that finding out about one that hangs costs few prompts. */
+const REST_TIMES = 4;

@@ -32,6 +32,9 @@ export class Work {
   /** Only endpoints that carry all these labels; null for any. One object per route: compared by identity. */
   labels: Readonly<Record<string, string>> | null = null;
 
+  /** It leaves an endpoint for one that is sooner: neither its session nor a trial says which. */
+  isMoving = false;
+
   /** Slots that have failed this work already. */
   readonly tried: Int32Array = new Int32Array(TRIED_MAX);
   triedCount = 0;
@@ -45,6 +48,7 @@ export class Work {
     this.classIndex = 1;
     this.isReplayable = false;
     this.labels = null;
+    this.isMoving = false;
     this.triedCount = 0;
   }
 

@@ -19,7 +19,7 @@ export class Collector {
   /** A new request. Returns how many bytes of its body are kept: for that, to be sent again, to be copied. */
   begin(admission: Admission, head: RequestHead): number {
     if (admission.api !== null) this.#beginCall(admission.api, head);
-    return this.#keptBytesMax(admission);
+    return this.#collectedBytesMax(admission);
   }
 
   /** A new request whose route is not known yet. Returns how many bytes of its body are kept. */
@@ -31,7 +31,7 @@ export class Collector {
   /** Its route is known now. Returns how many bytes of its body are kept. */
   decide(admission: Admission): number {
     if (admission.api === null) this.#dropCall();
-    return this.#keptBytesMax(admission);
+    return this.#collectedBytesMax(admission);
   }
 
   /** The model that the body asks for; "" where it asks for none, or is no JSON. */
@@ -55,11 +55,15 @@ export class Collector {
     this.call = null;
   }
 
-  #keptBytesMax(admission: Admission): number {
+  #collectedBytesMax(admission: Admission): number {
     this.#admission = admission;
-    const { traffic, mirror } = admission;
-    const most = traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);
-    return this.#isNeeded ? Math.max(most, AWAITED_BYTES_MAX) : most;
+    return this.#isNeeded ? Math.max(this.keptBytesMax, AWAITED_BYTES_MAX) : this.keptBytesMax;
+  }
+
+  /** How many of them are kept once the choice is made. */
+  get keptBytesMax(): number {
+    const { traffic, mirror } = this.#admission!;
+    return traffic.retry?.bodyBytesMax ?? (mirror === null ? 0 : MIRROR_BODY_BYTES_MAX);
   }
 
   /** More of the body must come before the choice; `bytes` have. */

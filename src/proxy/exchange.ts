@@ -24,7 +24,6 @@ import { RequestBody } from "./request-body.ts";
 import { ownResponse, relayMode, responseText, switchText } from "./response-text.ts";
 import { Retrier } from "./retrier.ts";
 import type { Tunnel } from "./tunnel.ts";
-import type { RetryFailure } from "./retry.ts";
 import { Verdict } from "./verdict.ts";
 
 /**
@@ -55,8 +54,18 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     this.#interims = new Interims(connection);
     this.#relay = new Relay(connection);
     this.#attempt = new Attempt(context, this, this.#body, this.#relay, connection, this.#record);
-    this.#retrier = new Retrier(context, this.#work, this.#body, this.#attempt, this.#record);
     this.#model = new ModelChoice(context, this.#record, this.#work, this.#body, this.#collector);
+    this.#retrier = new Retrier({
+      context,
+      work: this.#work,
+      body: this.#body,
+      attempt: this.#attempt,
+      relay: this.#relay,
+      interims: this.#interims,
+      record: this.#record,
+      verdict: this.#verdict,
+      pick: () => this.#pick(),
+    });
   }
 
   onRequest(head: RequestHead): void {
@@ -136,6 +145,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   /** The connection is closed: nothing of it may be kept. */
   close(): void {
     this.#attempt.close();
+    this.#retrier.close();
   }
 
   /** The balancer stops and has waited long enough. */
@@ -152,6 +162,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
       return this.#answer(refusalAnswer(decision, this.#admission!.traffic.name), reason);
     }
     this.#record.noteAttempt(this.#attempt.lease, this.#context);
+    this.#retrier.watch(this.#admission!);
     this.#attempt.begin(this.#admission!, this.#interims.hasContinued);
   }
 
@@ -163,7 +174,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const record = this.#record;
     record.noteFirstByte(this.#context.clock.nowMs());
     this.#verdict.ofHead(head);
-    if (head.status >= 400 && this.#retries("status", head.status, false)) return;
+    if (head.status >= 400 && this.#retrier.retries(this.#admission!, "status", head.status, false)) return;
     record.status = head.status;
     const mode = relayMode(head, this.#admission!.isOldClient);
     const keepAlive = this.#connection.promise(this.#connection.isBodyDone);
@@ -200,7 +211,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     const { reason, isUnreachable } = failure;
     this.#verdict.ofFailure(reason);
     const isFinal = reason === "backend_left" || reason === "backend_protocol";
-    if (!isFinal && this.#retries(reason, 0, isUnreachable)) return;
+    if (!isFinal && this.#retrier.retries(this.#admission!, reason, 0, isUnreachable)) return;
     this.#attempt.cancel(this.#verdict.outcome, 0, isUnreachable);
     this.#answer(FAILURES[reason], reason === "backend_left" ? "connect_failed" : reason);
   }
@@ -227,6 +238,7 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
   #start(): void {
     this.#phase = "run";
     this.#collector.describe(this.#work, this.#body.chunks);
+    this.#body.keepUpTo(this.#collector.keptBytesMax);
     this.#pick();
   }
 
@@ -236,23 +248,10 @@ export class Exchange implements RequestHandler, AttemptOwner, Waiter {
     else this.decided(decision);
   }
 
-  /** Gives the failed attempt up and repeats it elsewhere, if that is allowed: nobody has seen it. */
-  #retries(failure: RetryFailure, status: number, isUnreachable: boolean): boolean {
-    if (this.#interims.hasPassed) return false;
-    const decision = this.#retrier.decide(this.#admission!, failure, status);
-    if (decision === "no") return false;
-    this.#relay.drop();
-    this.#record.noteFailure(status === 0 ? failure : String(status));
-    this.#attempt.cancel(this.#verdict.outcome, this.#verdict.retryAfterMs, isUnreachable);
-    if (decision === "redelivery") this.#pick();
-    else this.#retrier.later(this.#admission!.traffic.retry!, () => this.#pick());
-    return true;
-  }
-
   /** An error came in place of the first token: as a 502 in place of an answer. */
   #retriesRefusal(): boolean {
     this.#verdict.ofFailure("refused");
-    return this.#retries("status", 502, false);
+    return this.#retrier.retries(this.#admission!, "status", 502, false);
   }
 
   /** Ended by us: with an answer of our own, as long as there is no other. */

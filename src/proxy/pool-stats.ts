@@ -13,6 +13,8 @@ export class PoolStats {
   readonly ends: Float64Array = new Float64Array(END_REASONS.length);
   retries = 0;
   redeliveries = 0;
+  /** Prompts that left a backend whose first token was late. */
+  moves = 0;
   /** Tunnels that are open now. */
   tunnels = 0;
   /** Copies that mirrors have sent to this pool, and those that were dropped. */
@@ -42,6 +44,7 @@ export class PoolStats {
     for (let i = 0; i < this.ends.length; i++) this.ends[i]! += other.ends[i]!;
     this.retries += other.retries;
     this.redeliveries += other.redeliveries;
+    this.moves += other.moves;
     this.tunnels += other.tunnels;
     this.mirrored += other.mirrored;
     this.mirrorsDropped += other.mirrorsDropped;
@@ -52,8 +55,8 @@ export class PoolStats {
   takeNews(): PoolStatsData {
     const backends: [string, BackendStatsData][] = [];
     for (const [id, stats] of this.#backends) if (stats.isNews()) backends.push([id, stats.dump()]);
-    const { retries, redeliveries, mirrored, mirrorsDropped, tunnels } = this;
-    const counts = { retries, redeliveries, mirrored, mirrorsDropped, tunnels };
+    const { retries, redeliveries, moves, mirrored, mirrorsDropped, tunnels } = this;
+    const counts = { retries, redeliveries, moves, mirrored, mirrorsDropped, tunnels };
     return { queueMs: this.queueMs.dump(), ends: this.ends.slice(), ...counts, backends };
   }
 
@@ -62,6 +65,7 @@ export class PoolStats {
     this.ends.set(data.ends);
     this.retries = data.retries;
     this.redeliveries = data.redeliveries;
+    this.moves = data.moves;
     this.tunnels = data.tunnels;
     this.mirrored = data.mirrored;
     this.mirrorsDropped = data.mirrorsDropped;
@@ -119,6 +123,7 @@ export interface PoolStatsData {
   readonly ends: Float64Array;
   readonly retries: number;
   readonly redeliveries: number;
+  readonly moves: number;
   readonly tunnels: number;
   readonly mirrored: number;
   readonly mirrorsDropped: number;

@@ -50,6 +50,8 @@ export interface RetryRules {
     readonly firstByteTimeout: boolean;
     readonly statuses: readonly number[];
   };
+  /** When the first token of a stream is late: as the forecast says, never, or after so many milliseconds. */
+  readonly firstToken: "auto" | "off" | number;
   /** Bytes of a request's body that are kept to be sent again. */
   readonly bodyBytesMax: number;
   readonly backoffMs: number;

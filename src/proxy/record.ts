@@ -41,6 +41,8 @@ export class RequestRecord {
   firstByteMs = -1;
   bytesIn = 0;
   bytesOut = 0;
+  /** For {@link reason}: which backend it has left, and is not yet at another. "" is none. */
+  #moved = "";
   /** Failures of earlier attempts: "backend:reason" each. */
   history = "";
   /** More about the last failure, such as the system's error code. */
@@ -86,6 +88,7 @@ export class RequestRecord {
     this.history = "";
     this.detail = "";
     this.why = "";
+    this.#moved = "";
   }
 
   /** A request that could not be understood: nothing is known of it. */
@@ -116,17 +119,25 @@ export class RequestRecord {
     const { endpoint, why } = lease;
     this.attempts++;
     this.backend = endpoint!.id;
-    this.why = this.attempts > 1 ? "retry" : why;
+    this.why = this.#moved !== "" ? "moved" : this.attempts > 1 ? "retry" : why;
     this.reason = this.why;
+    const moved = this.#moved;
+    this.#moved = "";
     if (!lease.isPrompt) return;
     const { pool } = this.traffic!;
-    this.reason = reasonText(lease, pool.roster);
+    this.reason = moved + reasonText(lease, pool.roster);
     placements.note(this.requestId, this.attempts, this.queueMs, lease, pool);
   }
 
   /** An attempt has failed and another one follows. */
   noteFailure(reason: string): void {
     this.history += `${this.history === "" ? "" : " "}${this.backend}:${reason}`;
+  }
+
+  /** It leaves its backend, whose first token is late after so long, for one that should be sooner. */
+  noteMoved(waitedMs: number): void {
+    this.noteFailure("late");
+    this.#moved = `moved from ${this.backend}, late after ${(waitedMs / 1_000).toFixed(1)} s; `;
   }
 
   /** The request has ended: into the figures, and into the access log, with the bytes of both bodies. */

@@ -44,7 +44,7 @@ export class RequestBody {
     this.bytes = of.bytes;
   }
 
-  /** Another limit for what is kept: only now it is known where it goes. */
+  /** Another limit for what is kept: only now it is known where it goes, or that no more has to be read. */
   keepUpTo(bytes: number): void {
     this.#keepBytesMax = bytes;
   }

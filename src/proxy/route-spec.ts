@@ -1,3 +1,5 @@
+import type { RetryRules } from "./pool-traffic.ts";
+
 /** What a route asks for, as written. */
 export interface RouteSpec {
   readonly match: RouteMatchSpec;
@@ -110,6 +112,7 @@ export type RetrySpec =
         readonly firstByteTimeout: boolean;
         readonly statuses: readonly number[];
       } | null;
+      readonly firstToken: RetryRules["firstToken"] | null;
       readonly bodyBytesMax: number | null;
       readonly backoffMs: number | null;
       readonly backoffMsMax: number | null;

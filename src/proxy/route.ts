@@ -161,6 +161,7 @@ function ownRetry(pool: RetryRules | null, own: RouteSpec["retry"]): RetryRules 
   return {
     attempts: own.attempts ?? pool.attempts,
     on: own.on ?? pool.on,
+    firstToken: own.firstToken ?? pool.firstToken,
     bodyBytesMax: own.bodyBytesMax ?? pool.bodyBytesMax,
     backoffMs,
     backoffMsMax: Math.max(backoffMs, own.backoffMsMax ?? pool.backoffMsMax),

@@ -9,6 +9,7 @@ import { DEFAULT_POOL_OPTIONS, type PoolOptions } from "../core/pool-options.ts"
 import { Pool } from "../core/pool.ts";
 import { Prompt } from "../core/prompt.ts";
 import { Work } from "../core/work.ts";
+import { LateLooks } from "./late-looks.ts";
 import type { AnswerFacts, FleetView, Router, RouterSpec, SimRequest } from "./router.ts";
 
 /**
@@ -37,10 +38,16 @@ export class CoreRouter implements Router {
   readonly #tried: Map<number, number[]> = new Map();
   readonly #work: Work = new Work();
   readonly #prompt: Prompt = new Prompt();
+  readonly #looks: LateLooks | null;
+  /** Requests that have left an engine, and are not yet at another. */
+  readonly #moving: Set<number> = new Set();
+  /** Requests that have moved. */
+  moves = 0;
   /** The list that the pool's members are of; compared by identity. */
   #engines: readonly number[] = [];
 
-  constructor(policy: string, seed: number, options: PoolOptions = POOL_OPTIONS) {
+  /** `looksAfterLate`: requests may move, see {@link LateLooks}. */
+  constructor(policy: string, seed: number, options: PoolOptions = POOL_OPTIONS, looksAfterLate = true) {
     const random = new Random(seed);
     const ledger = new Ledger({ slotsMax: ENGINES_MAX });
     this.name = policy;
@@ -52,6 +59,7 @@ export class CoreRouter implements Router {
       policy: createPolicy(policy, { random: random.split(2), slotsMax: ledger.slotsMax }),
       options,
     });
+    this.#looks = looksAfterLate ? new LateLooks(this.pool) : null;
   }
 
   route(request: SimRequest, view: FleetView, nowS: number): number {
@@ -63,6 +71,7 @@ export class CoreRouter implements Router {
       const slot = this.pool.members.get(idOf(engine))?.slot;
       if (slot !== undefined) work.avoid(slot);
     }
+    work.isMoving = this.#moving.delete(request.id);
     const decision = this.pool.pick(work, new Lease());
     if (decision.kind !== "send") return -1;
     const { lease } = decision;
@@ -73,7 +82,27 @@ export class CoreRouter implements Router {
       return -1;
     }
     this.#leases.set(request.id, lease);
+    if (tried === undefined) this.#looks?.sent(request, lease);
     return engine;
+  }
+
+  get nextLookS(): number {
+    return this.#looks === null ? Number.POSITIVE_INFINITY : this.#looks.nextMs / 1000;
+  }
+
+  look(nowS: number): number {
+    this.#moveTo(nowS);
+    const look = this.#looks!.look(this.#clock.nowMs(), (request) =>
+      describe(request, this.#work, this.#prompt),
+    );
+    if (look === null) return -1;
+    const { request, lease } = look;
+    this.moves++;
+    this.#leases.delete(request.id);
+    this.#tried.set(request.id, [Number(lease.endpoint!.spec.labels["engine"])]);
+    this.#moving.add(request.id);
+    lease.settle("late");
+    return request.id;
   }
 
   firstToken(request: SimRequest, _engine: number, nowS: number): void {

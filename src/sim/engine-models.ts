@@ -121,6 +121,24 @@ export function decodeSeconds(model: EngineModel, decodes: number, context: numb
   return base + contextS * linear + contextSquaredS * squared + rest;
 }
 
+/** Of `steps` such steps, how many are over after `seconds`; the last one never is. */
+export function stepsOver(
+  model: EngineModel,
+  decodes: number,
+  context: number,
+  steps: number,
+  seconds: number,
+): number {
+  let low = 0;
+  let high = steps - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (decodeSeconds(model, decodes, context, middle) <= seconds) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
 /**
  * Seconds of one step that has prompt chunks: `tokens` in all, `pairs` is the sum of n (p + n / 2) over them.
  */

@@ -1,5 +1,5 @@
-import { decodeSeconds, type EngineModel } from "./engine-models.ts";
-import type { Flight } from "./flight.ts";
+import { decodeSeconds, type EngineModel, stepsOver } from "./engine-models.ts";
+import { endsBefore, type Flight } from "./flight.ts";
 import { Heap } from "./heap.ts";
 import { KvMemory } from "./kv-memory.ts";
 import { PrefillLine } from "./prefill-line.ts";
@@ -97,11 +97,12 @@ export class Engine {
   /** Counts the decode steps that are over by now, so that what is read is as of now. */
   sync(nowS: number): void {
     if (this.#steps <= 1 || this.#speed === 0) return;
-    const over = this.#stepsOver(nowS);
+    const seconds = (nowS - this.#beganS) * this.#speed;
+    const over = stepsOver(this.model, this.#decoding.size, this.#contextTokens, this.#steps, seconds);
     if (over === 0) return;
-    const seconds = this.#decodeSeconds(over) / this.#speed;
-    this.#beganS += seconds;
-    this.busyS += seconds;
+    const overS = this.#decodeSeconds(over) / this.#speed;
+    this.#beganS += overS;
+    this.busyS += overS;
     this.#steps -= over;
     this.#decoded(over);
   }
@@ -145,6 +146,19 @@ export class Engine {
     this.nextS = Number.POSITIVE_INFINITY;
     this.isUp = false;
     return lost;
+  }
+
+  /** A request without a first token is called off. The step that it is in ends as it would have. */
+  cancel(flight: Flight): void {
+    const place = this.#waiting.indexOf(flight);
+    if (place >= 0) {
+      this.#waiting.splice(place, 1);
+      this.#queuedTokens -= flight.queuedTokens;
+    } else {
+      this.#prefill.remove(flight);
+      this.#queuedTokens -= flight.prefillLeft;
+      this.memory.release(flight);
+    }
   }
 
   get #inProgress(): number {
@@ -269,19 +283,6 @@ export class Engine {
     return decodeSeconds(this.model, this.#decoding.size, this.#contextTokens, steps);
   }
 
-  /** Of the steps it is in, how many are over; the last one never is, that is {@link advance}. */
-  #stepsOver(nowS: number): number {
-    const seconds = (nowS - this.#beganS) * this.#speed;
-    let low = 0;
-    let high = this.#steps - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.#decodeSeconds(middle) <= seconds) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  }
-
   /** The step that it is in becomes the last one of these. */
   #shorten(nowS: number): void {
     this.sync(nowS);
@@ -293,8 +294,3 @@ export class Engine {
 
 /** Of the KV cache: left free at an admission for the others' next tokens (vLLM's watermark). */
 const WATERMARK_SHARE = 0.01;
-
-function endsBefore(a: Flight, b: Flight): boolean {
-  if (a.decodeUntil !== b.decodeUntil) return a.decodeUntil < b.decodeUntil;
-  return a.admission < b.admission;
-}

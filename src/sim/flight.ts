@@ -62,3 +62,9 @@ export class Flight {
     this.generated = 0;
   }
 }
+
+/** In decode: the order in which they end. */
+export function endsBefore(a: Flight, b: Flight): boolean {
+  if (a.decodeUntil !== b.decodeUntil) return a.decodeUntil < b.decodeUntil;
+  return a.admission < b.admission;
+}

@@ -31,6 +31,11 @@ export class PrefillLine {
     this.#flights.pop();
   }
 
+  /** Wherever it is. */
+  remove(flight: Flight): void {
+    this.#flights.splice(this.#flights.indexOf(flight), 1);
+  }
+
   clear(): void {
     this.#flights.length = 0;
   }

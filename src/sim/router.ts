@@ -67,6 +67,13 @@ export interface Router {
   /** The first token has reached the client. */
   firstToken?(request: SimRequest, engine: number, nowS: number): void;
   finished?(request: SimRequest, facts: AnswerFacts, nowS: number): void;
+  /** When {@link look} is to be called; Infinity is never. */
+  readonly nextLookS?: number;
+  /**
+   * Whether a request that waits for its first token is to be called off where it is and routed anew: its
+   * number, or -1. The engine that had it is not shown again.
+   */
+  look?(nowS: number): number;
   /** The engine died with the request; it will be routed again if nothing had been answered. */
   failed?(request: SimRequest, engine: number, nowS: number): void;
 }

@@ -81,14 +81,16 @@ class Run {
     const faultS = Math.min(this.#plan.nextS, fleet.noticeS);
     const pollS = fleet.pollS;
     const arrivalS = this.#workload.nextS;
-    const nextS = Math.min(engine.nextS, faultS, pollS, arrivalS);
+    const lookS = this.#router.nextLookS ?? Number.POSITIVE_INFINITY;
+    const nextS = Math.min(engine.nextS, faultS, pollS, arrivalS, lookS);
     if (nextS === Number.POSITIVE_INFINITY) return false;
     if (arrivalS === Number.POSITIVE_INFINITY && nextS > this.#lastArrivalS + PATIENCE_S) return false;
     this.#nowS = Math.max(this.#nowS, nextS);
     if (engine.nextS === nextS) engine.advance();
     else if (faultS === nextS) this.#change();
     else if (pollS === nextS) fleet.poll(this.#nowS);
-    else this.#arrive();
+    else if (arrivalS === nextS) this.#arrive();
+    else this.#look();
     return true;
   }
 
@@ -100,6 +102,17 @@ class Run {
     if (this.#flights.length % PROGRESS_REQUESTS === 0) {
       this.#onProgress(Math.min(1, this.#flights.length / this.#workload.requests));
     }
+    this.#send(flight);
+  }
+
+  /** The router looks after a request without a first token: it may be wanted elsewhere. */
+  #look(): void {
+    const id = this.#router.look!(this.#nowS);
+    const flight = id < 0 ? undefined : this.#flights.find(({ request }) => request.id === id);
+    if (flight === undefined) return;
+    this.#fleet.all[flight.engine]!.cancel(flight);
+    flight.tried.push(flight.engine);
+    flight.restart();
     this.#send(flight);
   }
 

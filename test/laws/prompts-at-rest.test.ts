@@ -35,7 +35,15 @@ test("100,000 prompts, a third of them called off at any point, leave nothing be
   );
   pool.update(specs);
   const open: Lease[] = [];
-  const ends: readonly Outcome[] = ["ok", "ok", "client_abort", "backend_error", "timeout", "cancelled"];
+  const ends: readonly Outcome[] = [
+    "ok",
+    "ok",
+    "client_abort",
+    "backend_error",
+    "timeout",
+    "cancelled",
+    "late",
+  ];
   const endOne = (): void => {
     const [lease] = open.splice(random.below(open.length), 1);
     if (!lease!.isOpen) {

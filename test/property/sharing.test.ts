@@ -198,7 +198,7 @@ test("a report says all that is known of a lease; whoever is not found is passed
   for (const [i, name] of Object.keys(forecast).entries()) forecast[name as keyof FilledIn] = i + 1;
   // One bit each; and what only the thread that gives the work wants to know.
   Object.assign(forecast, { isStream: 1, isSibling: 1, heldTokens: 0, prefillMs: 0 });
-  Object.assign(forecast, { expectedTokens: 0, nextSlot: -1, nextCost: 0 });
+  Object.assign(forecast, { expectedTokens: 0, nextSlot: -1, nextCost: 0, firstSignMs: 0, isGuess: 0 });
   const facts = {
     ...FACTS,
     isPrompt: true,

@@ -114,4 +114,12 @@ const COLUMNS = [
   "gpu",
   "queued",
 ] as const;
-const TIMES = ["sampledAtMs", "reportedAtMs", "probationSinceMs", "exploreAtMs", "restUntilMs"] as const;
+const TIMES = [
+  "sampledAtMs",
+  "reportedAtMs",
+  "probationSinceMs",
+  "exploreAtMs",
+  "restUntilMs",
+  "heardAtMs",
+  "silentSinceMs",
+] as const;

@@ -23,6 +23,11 @@ export interface Policy {
    */
   placed?(view: PoolView, work: Work, lease: Lease): void;
   /**
+   * The lease's prompt waits for its first byte longer than was expected: whether one of the candidates, of
+   * whom its endpoint is none, would bring it clearly sooner, as things are now. Books nothing.
+   */
+  isSooner?(view: PoolView, work: Work, lease: Lease): boolean;
+  /**
    * The answer to a prompt has begun. This and what follows is told where pools are kept, not where work is
    * given.
    */

@@ -266,6 +266,7 @@ const OUTCOMES: readonly Outcome[] = [
   "timeout",
   "client_abort",
   "cancelled",
+  "late",
 ];
 const OK = OUTCOMES.indexOf("ok");
 const REASONS: readonly PickReason[] = ["policy", "session", "trial"];

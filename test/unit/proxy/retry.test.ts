@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Random } from "../../../src/core/kit/random.ts";
+import type { RetryRules } from "../../../src/proxy/pool-traffic.ts";
 import { backoffMs, retryAfterMs } from "../../../src/proxy/retry.ts";
 
-const RULES = {
+const RULES: RetryRules = {
   attempts: 3,
   on: { connectFailure: true, reset: true, firstByteTimeout: false, statuses: [503] },
+  firstToken: "auto",
   bodyBytesMax: 1024,
   backoffMs: 100,
   backoffMsMax: 1_000,
