@@ -29,14 +29,16 @@ for (const [name, mix] of Object.entries(MIXES)) {
       }
     });
   }
-  test(`${name}, 2,000 tasks: all learned from cold, within 20 %; the second run within 10 %`, (t) => {
+  test(`${name}, 2,000 tasks, all learned: from cold late by one unlucky task at most, then within 10 %`, (t) => {
     for (const seed of SEEDS) {
       for (const slowness of [1, 4]) {
         const { floor, ...cold } = run(seed, mix, SIZES[1]!, slowness, { speeds: false, seconds: false });
         const warm = more(floor, new Random(seed + 100), mix, SIZES[1]!.tasks);
         const said = `one ${slowness} x slower, seed ${seed}: cold ${told(cold.ofBound)}, then ${told(warm)}`;
         t.diagnostic(`${said}; learned ${floor.durations.slowness("w0").toFixed(2)}`);
-        assert.ok(cold.ofBound <= 1.2 && warm <= 1.1, said);
+        // Nobody knew that it is long, nor that its worker is slow: it begins last, and there.
+        const unluckyS = cold.longestS * slowness;
+        assert.ok(cold.makespanS <= 1.1 * cold.boundS + unluckyS && warm <= 1.1, said);
       }
     }
   });
@@ -64,6 +66,8 @@ test("monotone: a faster worker never gets less, and each gets about its part", 
 interface Ran {
   readonly floor: Floor;
   readonly makespanS: number;
+  readonly boundS: number;
+  readonly longestS: number;
   /** Times the bound. */
   readonly ofBound: number;
   readonly ofLongestFirst: number;
@@ -85,10 +89,13 @@ function run(
   const seconds = submit(floor, dice, mix, tasks);
   const places = placesOf(floor);
   const makespanS = floor.drain();
+  const boundS = lowerBound(seconds, places);
   return {
     floor,
     makespanS,
-    ofBound: makespanS / lowerBound(seconds, places),
+    boundS,
+    longestS: Math.max(...seconds),
+    ofBound: makespanS / boundS,
     ofLongestFirst: makespanS / longestFirst(seconds, places),
   };
 }

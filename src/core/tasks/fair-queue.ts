@@ -191,6 +191,7 @@ export class FairQueue {
   /** False: it is enough. */
   #walkRank(rank: number, flows: readonly Flow[], state: WalkState): boolean {
     const { nowMs, places, full, fallen } = state;
+    if (flows.length + fallen.length === 0) return true;
     const turns = new Heap<FlowWalk>((a, b) => a.goesBefore(b));
     for (const flow of flows) turns.push(new FlowWalk(flow, byAge(flow, nowMs), state.due));
     for (const walk of fallen) if (walk.flow.priority === rank) turns.push(walk);

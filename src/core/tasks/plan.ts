@@ -55,42 +55,33 @@ export class Plan<W extends PlanWorker> {
    */
   place(task: Waiting, ms: number, untilMs: number): W | "waits" | "full" | "nowhere" {
     const want = amountsOf(task.resources, 1, this.#dimensions);
+    const later: Site<W>[] = [];
     let best: Option<W> | null = null;
     let soonestNow: Option<W> | null = null;
     for (const site of this.#sites) {
       if (!site.suits(task)) continue;
-      const isNow = site.hasRoomNow(task, want);
-      const option = this.#optionAt(site, task, want, ms, best, isNow);
-      if (option === null) continue;
-      if (isGood(option, best)) best = option;
-      if (option.startMs <= this.#nowMs && isGood(option, soonestNow)) soonestNow = option;
+      if (!site.hasRoomNow(task, want)) {
+        later.push(site);
+        continue;
+      }
+      const option = optionAt(site, task, want, ms);
+      if (isBetter(option, best)) best = option;
+      if (option.startMs <= this.#nowMs && isBetter(option, soonestNow)) soonestNow = option;
+    }
+    const hasRoom = best !== null;
+    for (const site of later) {
+      if (best !== null && !couldBeBetter(site, task, ms, best)) continue;
+      const option = optionAt(site, task, want, ms);
+      if (isBetter(option, best)) best = option;
     }
     if (best === null) return "nowhere";
     if (best.startMs > this.#nowMs && soonestNow !== null && soonestNow.endMs <= untilMs) best = soonestNow;
     const isNow = best.startMs <= this.#nowMs;
     if (isNow) this.#freeNow--;
     // Nobody asks any more when the last place is given.
-    if (this.#freeNow > 0) best.site.reserve(want, best.startMs, ms * best.site.slowness);
+    if (this.#freeNow > 0) best.site.reserve(want, best.startMs, best.runMs);
     if (isNow) return best.site.worker;
-    return this.#sites.some((site) => site.suits(task) && site.hasRoomNow(task, want)) ? "waits" : "full";
-  }
-
-  /** How it would go there; null: certainly not better than the best, and not now. */
-  #optionAt(
-    site: Site<W>,
-    task: Waiting,
-    want: readonly number[],
-    ms: number,
-    best: Option<W> | null,
-    isNow: boolean,
-  ): Option<W> | null {
-    const runMs = ms * site.slowness;
-    // What is warm there is worth a part of the time that it takes, and so bounded.
-    const costMs = site.isWarmFor(task) ? runMs * (1 - WARM_PART) : runMs;
-    if (!isNow && best !== null && site.openMs + costMs > best.endMs + TIE_PART * runMs) return null;
-    const startMs = site.earliestMs(task, want, runMs);
-    if (startMs === Number.POSITIVE_INFINITY) return null;
-    return { site, startMs, endMs: startMs + costMs, runMs };
+    return hasRoom ? "waits" : "full";
   }
 }
 
@@ -101,8 +92,38 @@ interface Option<W extends PlanWorker> {
   readonly runMs: number;
 }
 
+/** How it would go there. */
+function optionAt<W extends PlanWorker>(
+  site: Site<W>,
+  task: Waiting,
+  want: readonly number[],
+  ms: number,
+): Option<W> {
+  const runMs = ms * site.slowness;
+  const startMs = site.earliestMs(task, want, runMs);
+  return { site, startMs, endMs: startMs + costMsAt(site, task, ms), runMs };
+}
+
+/** What is warm there is worth a part of the time that it takes, and so bounded. */
+function costMsAt<W extends PlanWorker>(site: Site<W>, task: Waiting, ms: number): number {
+  return ms * site.slowness * (site.isWarmFor(task) ? 1 - WARM_PART : 1);
+}
+
+/** False, at little cost, where it would end later even if it began at once. */
+function couldBeBetter<W extends PlanWorker>(
+  site: Site<W>,
+  task: Waiting,
+  ms: number,
+  best: Option<W>,
+): boolean {
+  const tieMs = TIE_PART * Math.min(ms * site.slowness, best.runMs);
+  const endMs = site.openMs + costMsAt(site, task, ms);
+  return endMs < best.endMs - tieMs || (site.openMs < best.startMs && endMs <= best.endMs + tieMs);
+}
+
 /** It ends sooner; where that makes next to no difference, more of its slots are free. */
-function isGood<W extends PlanWorker>(option: Option<W>, best: Option<W> | null): boolean {
+function isBetter<W extends PlanWorker>(option: Option<W>, best: Option<W> | null): boolean {
+  if (option.startMs === Number.POSITIVE_INFINITY) return false;
   if (best === null) return true;
   const gainMs = best.endMs - option.endMs;
   if (Math.abs(gainMs) > TIE_PART * Math.min(option.runMs, best.runMs)) return gainMs > 0;
