@@ -9,6 +9,7 @@ import { calibrate } from "./calibration.ts";
 import { type BenchOptions, FLAGS_HELP, readOptions, UsageError } from "./measure/options.ts";
 import { comparePeers } from "./peers/compare.ts";
 import { compareRouters } from "./routers/compare.ts";
+import { compareTasks } from "./tasks/compare.ts";
 import { WORKLOADS } from "./peers/workloads/index.ts";
 
 interface Bench {
@@ -23,6 +24,7 @@ const BENCHES: ReadonlyMap<string, Bench> = new Map([
     "routers",
     { summary: "behind LLM engines: our policies and real routers of others, live", run: compareRouters },
   ],
+  ["tasks", { summary: "the queue: tasks a second and latency, beside Dask", run: compareTasks }],
   ["micro", { summary: "single parts of the data plane: every file of bench/micro", run: runMicro }],
 ]);
 

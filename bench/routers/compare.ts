@@ -1,11 +1,11 @@
 import { calibrate } from "../calibration.ts";
 import { describeMachine, requireProgram } from "../measure/machine.ts";
 import type { BenchOptions } from "../measure/options.ts";
+import { installPython } from "../measure/python-environment.ts";
 import { WRK } from "../measure/wrk.ts";
 import { chosen } from "../peers/lineup.ts";
 import { NGINX } from "../peers/proxies/nginx.ts";
 import { compareCpu } from "./cpu.ts";
-import { installRouters } from "./installation.ts";
 import { compareLive } from "./live.ts";
 import { contenders } from "./products/index.ts";
 import type { Contender } from "./products/product.ts";
@@ -17,7 +17,7 @@ import { ENGINES, type LiveWorkload, liveWorkload, MODEL, SMOKE, WHOLE } from ".
  */
 export async function compareRouters(options: BenchOptions): Promise<boolean> {
   for (const program of [WRK, NGINX]) requireProgram(program);
-  const menu = contenders(await installRouters(options.signal));
+  const menu = contenders(await installPython("routers", LOCK, options.signal));
   const named = menu.map((contender) => ({ ...contender, name: contender.peer.name }));
   const entrants = chosen("--only", "router", named, options.only);
   const workload = liveWorkload(options.smoke ? SMOKE : WHOLE);
@@ -33,6 +33,8 @@ export async function compareRouters(options: BenchOptions): Promise<boolean> {
   print(`Calibration: ${nsPerStep.toFixed(2)} ns a step before, ${calibrate().toFixed(2)} after.`);
   return isGood;
 }
+
+const LOCK = new URL("requirements.lock.txt", import.meta.url);
 
 interface Part {
   readonly name: string;

@@ -4,7 +4,7 @@ import { type ControlAnswer, errorAnswer, jsonAnswer } from "../control/answer.t
 import type { ControlRequest } from "../control/door.ts";
 import { parseJson, readNumber } from "../control/query.ts";
 import { EvenerError } from "../errors.ts";
-import type { TaskQuery } from "../store/store.ts";
+import type { StoredEvent, TaskQuery } from "../store/store.ts";
 import type { TaskDispatcher } from "./dispatcher.ts";
 import { type NewTask, readTask } from "./envelope.ts";
 import { TaskIds } from "./task-id.ts";
@@ -143,7 +143,21 @@ export class TaskApi {
       waitMs,
       signal,
     );
-    return jsonAnswer({ events: found.map(eventView), cursor: found.at(-1)?.cursor ?? cursor });
+    const hasResults = new URLSearchParams(query).get("results") === "1";
+    const views = hasResults ? await this.#withResults(found) : found.map(eventView);
+    return jsonAnswer({ events: views, cursor: found.at(-1)?.cursor ?? cursor });
+  }
+
+  /** Small results go with the events that end their tasks: one answer in the place of hundreds. */
+  #withResults(events: readonly StoredEvent[]): Promise<object[]> {
+    return Promise.all(
+      events.map(async (event) => {
+        const isEnding = event.kind === "succeeded" || event.kind === "failed";
+        const result = isEnding ? await this.#dispatcher.store.result(event.taskId) : null;
+        const isSmall = isEnding && (result?.length ?? 0) <= TOLD_BYTES_MAX;
+        return isSmall ? { ...eventView(event), result: base64(result) } : eventView(event);
+      }),
+    );
   }
 
   async record(id: string): Promise<TaskRecord> {
@@ -265,6 +279,12 @@ function badValue(message: string): EvenerError {
   return new EvenerError("EVENER_BAD_VALUE", message);
 }
 
+function base64(bytes: Uint8Array | null): string {
+  return bytes === null ? "" : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
+}
+
+/** Results up to this size are told with their events. */
+const TOLD_BYTES_MAX = 16 * 1024;
 /** Tasks of one submission. */
 const TASKS_MAX = 10_000;
 const FOUND_DEFAULT = 100;

@@ -19,6 +19,7 @@ with Executor(client, idempotent=True) as executor:
     assert isinstance(error, ZeroDivisionError), error
     assert "truediv" in str(error.__cause__) or "ZeroDivisionError" in str(error.__cause__)
     sleepers = [executor.submit(time.sleep, 1) for _ in range(6)]
+    time.sleep(0.3)
     assert sleepers[-1].cancel()
     assert sleepers[-1].cancelled()
     wait(sleepers[:-1], 20)

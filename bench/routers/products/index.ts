@@ -1,5 +1,5 @@
 // The menu of routers that are compared. To add one: its file, a line here.
-import type { Installation } from "../installation.ts";
+import type { Installation } from "../../measure/python-environment.ts";
 import { evener } from "./evener.ts";
 import { litellm } from "./litellm.ts";
 import type { Contender } from "./product.ts";

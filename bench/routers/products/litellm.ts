@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { MODEL_NAME } from "../engines/completion.ts";
-import type { Installation } from "../installation.ts";
+import type { Installation } from "../../measure/python-environment.ts";
 import { API_KEY } from "../places.ts";
 import { type Contender, peerOf } from "./product.ts";
 

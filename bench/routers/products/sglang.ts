@@ -1,6 +1,6 @@
 import path from "node:path";
 
-import type { Installation } from "../installation.ts";
+import type { Installation } from "../../measure/python-environment.ts";
 import { type Contender, peerOf } from "./product.ts";
 
 /** SGLang's router (model gateway) as `launch` starts it: `cache_aware` is its default. */
