@@ -87,6 +87,8 @@ export class AgentLine {
         return;
       case "ended":
         message.tasks.forEach((ended, i) => this.#ended(ended, attachments[i]!));
+        // Before these ends are committed: what begins in their places is committed with them.
+        engine.schedule(nowMs());
         return;
       case "output":
         message.parts.forEach(({ task, stream }, i) => this.#setup.onOutput(task, stream, attachments[i]!));

@@ -173,6 +173,8 @@ export class TaskEngine {
       this.#giveBack(entry, lease, nowMs);
       return this.#late(worker, lease, ending, result);
     }
+    // Its place is free as of now: the next lease may be written together with this end.
+    worker.unbook(lease);
     const verdict = afterEnding(record, ending, this.#link.wallMs(), this.#random);
     this.#stages.settle(entry, verdict, nowMs, { result }, (isDone) => {
       this.#turns.ended(waitingOf(record, nowMs), worker.name, ending.ranMs, ending.outcome === "ok");

@@ -61,7 +61,7 @@ export class Leases {
    */
   send(lease: Lease): void {
     const { connection } = lease.worker;
-    if (connection === null) return;
+    if (connection === null || lease.isVoid) return;
     lease.sentOver = connection;
     this.#link.run(lease.worker, lease);
   }
@@ -145,6 +145,7 @@ export class Leases {
       isCopy,
       sentOver: null,
       isFrozen: false,
+      isVoid: false,
     };
     entry.leases.push(lease);
     worker.book(lease);
@@ -180,7 +181,12 @@ export class Leases {
   /** Its agent of before is gone for good, and what it ran with it: also what was only doubted. */
   #rebooted(worker: Worker, why: string, nowMs: number): void {
     for (const lease of worker.leases.values()) {
-      this.#lost(lease, nowMs, (record, wallMs) => afterLoss(record, why, wallMs));
+      // What was not sent yet the agent of before never had.
+      const isUnsent = lease.sentOver === null;
+      lease.isVoid = isUnsent;
+      this.#lost(lease, nowMs, (record, wallMs) => {
+        return isUnsent ? neverBegun(record, why, wallMs) : afterLoss(record, why, wallMs);
+      });
     }
     for (const entry of this.#book.entries()) {
       const { state, worker: name } = entry.record;
@@ -204,7 +210,9 @@ export class Leases {
   }
 
   #forgetIdle(worker: Worker): void {
-    if (worker.connection === null && worker.leases.size === 0) this.#workers.delete(worker.name);
+    const isIdle = worker.connection === null && worker.leases.size === 0;
+    // Under its name there may be another by now: one that came when this one had nothing left.
+    if (isIdle && this.#workers.get(worker.name) === worker) this.#workers.delete(worker.name);
   }
 }
 

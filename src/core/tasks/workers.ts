@@ -20,6 +20,8 @@ export interface Lease extends LeaseId {
   sentOver: object | null;
   /** Its agent has said that its process stands still. */
   isFrozen: boolean;
+  /** Given up before it was sent: it is not to be sent any more. */
+  isVoid: boolean;
 }
 
 /** What an agent says of itself when it comes. */
