@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { PackedOutcome, PackedWrite, Row } from "./sqlite-messages.ts";
 import { migrate } from "./sqlite-schema.ts";
-import { stateCode, TASK_COLUMNS } from "./sqlite-rows.ts";
+import { stateCode, TASK_COLUMNS } from "./rows.ts";
 import type { Retention, TaskQuery } from "./store.ts";
 
 /**
@@ -169,22 +169,20 @@ export class SqliteFile {
     const id = row[0] as string;
     if (key !== null) {
       const submittedMs = row[SUBMITTED_AT]!;
-      const taken = this.#get(
-        "select id from idempotency_keys where key = ? and until_ms > ?",
-        key,
-        submittedMs,
-      );
+      const taken = this.#get(KEY_TAKEN, key, submittedMs);
       if (taken !== undefined) return { duplicate: taken.id as string };
-      this.#run("insert or replace into idempotency_keys values (?, ?, ?)", key, id, keyUntilMs);
     }
-    this.#run(INSERT_TASK, ...row);
+    if (this.#run(INSERT_TASK, ...row) === 0) return { duplicate: id };
+    if (key !== null)
+      this.#run("insert or replace into idempotency_keys values (?, ?, ?)", key, id, keyUntilMs);
     if (payload !== null) this.#run("insert into payloads values (?, ?)", id, payload);
     return this.#note(id, event, null);
   }
 
   #change(write: Extract<PackedWrite, { do: "change" }>): PackedOutcome {
     const { id, states, fence, names, cells } = write;
-    const sets = names.map((name) => `${name} = ?`).join(", ");
+    // A change may change nothing: it is under its condition, and has its event, all the same.
+    const sets = names.length === 0 ? "state = state" : names.map((name) => `${name} = ?`).join(", ");
     const marks = states.map(() => "?").join(", ");
     const isFenced = fence === null ? "" : " and fence = ?";
     const sql = `update tasks set ${sets} where id = ? and state in (${marks})${isFenced}`;
@@ -239,7 +237,8 @@ export class SqliteFile {
 type Input = string | number | null | Uint8Array;
 
 const MARKS = TASK_COLUMNS.replaceAll(/[a-z_]+/g, "?");
-const INSERT_TASK = `insert into tasks (${TASK_COLUMNS}) values (${MARKS})`;
+const INSERT_TASK = `insert into tasks (${TASK_COLUMNS}) values (${MARKS}) on conflict (id) do nothing`;
+const KEY_TAKEN = "select id from idempotency_keys where key = ? and until_ms > ?";
 /** Where the time of submission stands in a row. */
 const SUBMITTED_AT = 8;
 const CURSOR_NAME = "last cursor";

@@ -1,4 +1,4 @@
-import type { Cell } from "./sqlite-rows.ts";
+import type { Cell } from "./rows.ts";
 import type { Retention, TaskQuery } from "./store.ts";
 
 /** A write as flat cells: what goes to the thread must be cheap to copy. */
