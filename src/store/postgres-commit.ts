@@ -122,3 +122,23 @@ begin
 end
 $body$;
 `;
+
+/**
+ * The outcomes of the commit of that number, or null: it has not come about, and never will. Waits for one that
+ * is still on its way: it holds the row.
+ */
+export const WHAT_BECAME_FUNCTION: string = `
+create function evener.what_became(process_ text, number_ bigint) returns jsonb
+language plpgsql as $body$
+declare
+  was evener.writers;
+begin
+  select * into was from evener.writers where process = process_ for update;
+  if was.number = number_ then
+    return was.outcomes;
+  end if;
+  update evener.writers set number = number_, outcomes = null where process = process_;
+  return null;
+end
+$body$;
+`;

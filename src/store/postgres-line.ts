@@ -8,10 +8,13 @@ export class PostgresLine {
   readonly #prepare: (client: Client) => Promise<void>;
   #client: Client | null = null;
   #connecting: Promise<Client> | null = null;
+  /** It is made again at once when it is lost, not only when it is needed: somebody listens on it. */
+  readonly #isKept: boolean;
   #isClosed = false;
 
   /** `prepare` is called on each new connection, before anything else is asked. */
-  constructor(url: string, prepare: (client: Client) => Promise<void>) {
+  constructor(url: string, prepare: (client: Client) => Promise<void>, isKept = false) {
+    this.#isKept = isKept;
     this.#url = url;
     this.#prepare = prepare;
   }
@@ -77,6 +80,10 @@ export class PostgresLine {
     if (this.#client !== client) return;
     this.#client = null;
     void client.end().catch(() => {});
+    if (!this.#isKept) return;
+    void this.connected(Number.POSITIVE_INFINITY).catch(() => {
+      // It was closed, or is refused now: whoever asks next is told.
+    });
   }
 }
 

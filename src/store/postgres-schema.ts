@@ -1,6 +1,6 @@
 import type { Client } from "pg";
 import { EvenerError } from "../errors.ts";
-import { COMMIT_FUNCTION } from "./postgres-commit.ts";
+import { COMMIT_FUNCTION, WHAT_BECAME_FUNCTION } from "./postgres-commit.ts";
 
 /** What each version adds to the one before; applied in order, never changed once published. */
 const MIGRATIONS: readonly string[] = [
@@ -59,6 +59,7 @@ const MIGRATIONS: readonly string[] = [
     at timestamptz not null default now()
   );
   ${COMMIT_FUNCTION}
+  ${WHAT_BECAME_FUNCTION}
   `,
 ];
 

@@ -9,11 +9,8 @@ export const COMMIT = "select evener.commit_writes($1, $2, $3, $4) as answer";
 /** A process that begins, or whose row was tidied away. */
 export const REGISTER = "insert into evener.writers values ($1, 0) on conflict (process) do nothing";
 
-/** The number of the last commit that came about, and its outcomes; the number asked about is used up. */
-export const WHAT_BECAME = `
-  with was as (select number, outcomes from evener.writers where process = $1 for update)
-  update evener.writers w set number = $2, outcomes = was.outcomes from was
-  where w.process = $1 returning was.number as was, was.outcomes`;
+/** What became of a commit of that number; the number is used up. */
+export const WHAT_BECAME = "select evener.what_became($1, $2) as outcomes";
 
 /** Who leads: the one who does, or the first to ask when its time is over. */
 export const LEAD = `

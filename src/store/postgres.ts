@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Client } from "pg";
 import type { TaskRecord } from "../core/tasks/task.ts";
 import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 import { EvenerError, type ErrorCode } from "../errors.ts";
@@ -51,12 +52,13 @@ export class PostgresStore implements TaskStore {
     this.#writer = new PostgresLine(url, async (client) => {
       await client.query(REGISTER, [this.#process]);
     });
-    this.#reader = new PostgresLine(url, async (client) => {
+    const listen = async (client: Client): Promise<void> => {
       client.on("notification", () => this.#news());
       await client.query("listen evener_tasks");
       // What was said while nobody listened.
       this.#news();
-    });
+    };
+    this.#reader = new PostgresLine(url, listen, true);
   }
 
   /** Connects, and brings the schema up to date. Throws EVENER_STORE_FAILED. */
@@ -211,9 +213,9 @@ export class PostgresStore implements TaskStore {
     for (;;) {
       try {
         const client = await this.#writer.connected(untilMs);
-        type Found = { was: number; outcomes: PostgresAnswer | null };
+        type Found = { outcomes: PostgresAnswer | null };
         const [found] = await this.#writer.ask<Found>(client, WHAT_BECAME, [this.#process, this.#number]);
-        return found?.was === this.#number ? found.outcomes : null;
+        return found!.outcomes;
       } catch (error) {
         if (error instanceof LostError && performance.now() < untilMs) continue;
         const message = `the connection was lost in mid-commit, and nobody answers: ${describe(error)}`;
