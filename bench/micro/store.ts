@@ -11,8 +11,8 @@ import type { TaskStore } from "../../src/store/store.ts";
 import { eventAt, taskOf } from "../../test/fixtures/tasks.ts";
 
 const isSmoke = process.argv.includes("--smoke");
-const TASKS = isSmoke ? 2_000 : 100_000;
-const REPEATS = isSmoke ? 1 : 3;
+const TASKS = isSmoke ? 2_000 : 30_000;
+const REPEATS = isSmoke ? 1 : 2;
 /** Tasks of one commit, as arrays come in and as a busy dispatcher groups them. */
 const BATCHES: readonly number[] = isSmoke ? [100] : [16, 100, 500];
 /** Batches on their way at the same time. */

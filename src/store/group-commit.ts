@@ -2,18 +2,19 @@ import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 
 /**
  * Commits that come while one is on its way go together into the next: no timer, and nobody waits for more
- * than the one before. `Packed` is a write as the store below takes it.
+ * than the one before. `Packed`: the writes of one commit as the store below takes them.
  */
 export class GroupCommit<Packed> {
-  readonly #pack: (write: Write) => Packed;
-  readonly #write: (writes: readonly Packed[]) => Promise<readonly WriteOutcome[]>;
+  readonly #pack: (writes: readonly Write[]) => Packed;
+  /** One transaction of them: all or nothing, durable when it resolves. An outcome a write. */
+  readonly #write: (commits: readonly Packed[]) => Promise<readonly WriteOutcome[]>;
   #waiting: Waiting<Packed>[] = [];
   #running: Promise<void> | null = null;
 
   /** `write` makes one transaction of them: all or nothing, durable when it resolves. */
   constructor(
-    pack: (write: Write) => Packed,
-    write: (writes: readonly Packed[]) => Promise<readonly WriteOutcome[]>,
+    pack: (writes: readonly Write[]) => Packed,
+    write: (commits: readonly Packed[]) => Promise<readonly WriteOutcome[]>,
   ) {
     this.#pack = pack;
     this.#write = write;
@@ -21,7 +22,8 @@ export class GroupCommit<Packed> {
 
   commit(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
     const done = Promise.withResolvers<readonly WriteOutcome[]>();
-    this.#waiting.push({ writes: writes.map((write) => this.#pack(write)), done });
+    // Now, while the one before is on its way.
+    this.#waiting.push({ packed: this.#pack(writes), count: writes.length, done });
     this.#running ??= this.#commitAll();
     return done.promise;
   }
@@ -36,11 +38,11 @@ export class GroupCommit<Packed> {
       const together = this.#waiting;
       this.#waiting = [];
       try {
-        const outcomes = await this.#write(together.flatMap(({ writes }) => writes));
+        const outcomes = await this.#write(together.map(({ packed }) => packed));
         let from = 0;
-        for (const { writes, done } of together) {
-          done.resolve(outcomes.slice(from, from + writes.length));
-          from += writes.length;
+        for (const { count, done } of together) {
+          done.resolve(outcomes.slice(from, from + count));
+          from += count;
         }
       } catch (error) {
         for (const { done } of together) done.reject(error);
@@ -51,6 +53,8 @@ export class GroupCommit<Packed> {
 }
 
 interface Waiting<Packed> {
-  readonly writes: readonly Packed[];
+  readonly packed: Packed;
+  /** Writes in it. */
+  readonly count: number;
   readonly done: PromiseWithResolvers<readonly WriteOutcome[]>;
 }

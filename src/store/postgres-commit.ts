@@ -124,8 +124,8 @@ $body$;
 `;
 
 /**
- * The outcomes of the commit of that number, or null: it has not come about, and never will. Waits for one that
- * is still on its way: it holds the row.
+ * The outcomes of the commit of that number, or null: it has not come about, and never will. Waits for one
+ * that is still on its way: it holds the row.
  */
 export const WHAT_BECAME_FUNCTION: string = `
 create function evener.what_became(process_ text, number_ bigint) returns jsonb

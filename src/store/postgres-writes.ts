@@ -2,7 +2,7 @@ import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 import { cellsOf, eventCells, recordOf, rowOf, stateCode, TASK_COLUMNS, type Cell } from "./rows.ts";
 
 /** A write as the server's function reads it; its bytes apart, as JSON has none. */
-export interface PostgresWrite {
+interface PostgresWrite {
   readonly json: Readonly<Record<string, unknown>>;
   readonly bytes: Uint8Array | null;
 }
@@ -13,8 +13,7 @@ export interface PostgresAnswer {
   readonly outcomes: readonly (number | { duplicate: string } | { stale: Record<string, unknown> | null })[];
 }
 
-/** A write for the server. */
-export function postgresWrite(write: Write): PostgresWrite {
+function postgresWrite(write: Write): PostgresWrite {
   switch (write.do) {
     case "submit": {
       const { task, payload, keyKeptMs } = write;
@@ -47,9 +46,10 @@ export function postgresWrite(write: Write): PostgresWrite {
 }
 
 /** What the function takes: the writes as JSON, and all their bytes, which they name by their place. */
-export function postgresArguments(writes: readonly PostgresWrite[]): [string, Buffer[]] {
+export function postgresArguments(writes: readonly Write[]): [string, Buffer[]] {
   const all: Buffer[] = [];
-  const list = writes.map(({ json, bytes }) => {
+  const list = writes.map((write) => {
+    const { json, bytes } = postgresWrite(write);
     if (bytes === null) return json;
     all.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return { ...json, bytes: all.length };

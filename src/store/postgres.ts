@@ -7,14 +7,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { describe, LostError, PostgresLine, stateOf } from "./postgres-line.ts";
 import { COMMIT, LEAD, PRUNE, REGISTER, RESIGN, SELECT_TASKS, WHAT_BECAME } from "./postgres-statements.ts";
 import { migrate } from "./postgres-schema.ts";
-import {
-  clean,
-  postgresArguments,
-  postgresOutcomes,
-  postgresWrite,
-  type PostgresAnswer,
-  type PostgresWrite,
-} from "./postgres-writes.ts";
+import { clean, postgresArguments, postgresOutcomes, type PostgresAnswer } from "./postgres-writes.ts";
 import { recordOf, stateCode, storedEventOf } from "./rows.ts";
 import type { Retention, StoredEvent, TaskQuery, TaskStore } from "./store.ts";
 
@@ -40,7 +33,10 @@ export class PostgresStore implements TaskStore {
   readonly #patience: PostgresPatience;
   readonly #writer: PostgresLine;
   readonly #reader: PostgresLine;
-  readonly #commits: GroupCommit<PostgresWrite> = new GroupCommit(postgresWrite, (all) => this.#write(all));
+  readonly #commits: GroupCommit<readonly Write[]> = new GroupCommit(
+    (writes) => writes,
+    (commits) => this.#write(commits.flat()),
+  );
   readonly #watchers: Set<() => void> = new Set();
   #number = 0;
   #leads: string | null = null;
@@ -173,7 +169,7 @@ export class PostgresStore implements TaskStore {
     if (this.#leads !== null) await this.#writer.ask(client, RESIGN, [this.#leads]);
   }
 
-  async #write(writes: readonly PostgresWrite[]): Promise<readonly WriteOutcome[]> {
+  async #write(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
     const untilMs = performance.now() + this.#patience.awayMsMax;
     const [json, bytes] = postgresArguments(writes);
     for (;;) {

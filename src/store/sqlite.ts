@@ -7,12 +7,13 @@ import type {
   Answered,
   Asked,
   Opened,
+  PackedCommit,
   PackedOutcome,
-  PackedWrite,
   Question,
   Row,
 } from "./sqlite-messages.ts";
-import { cellsOf, eventCells, recordOf, rowOf, stateCode, storedEventOf } from "./rows.ts";
+import { outcomeOf, packed } from "./sqlite-pack.ts";
+import { recordOf, storedEventOf } from "./rows.ts";
 import type { Retention, StoredEvent, TaskQuery, TaskStore } from "./store.ts";
 
 /**
@@ -23,7 +24,7 @@ export class SqliteStore implements TaskStore {
   readonly name: string;
   readonly #thread: Worker;
   readonly #open: Map<number, PromiseWithResolvers<unknown>> = new Map();
-  readonly #commits: GroupCommit<PackedWrite>;
+  readonly #commits: GroupCommit<PackedCommit>;
   #number = 0;
   #isClosing = false;
   #death: Error | null = null;
@@ -31,7 +32,7 @@ export class SqliteStore implements TaskStore {
   private constructor(path: string, thread: Worker) {
     this.name = `sqlite:${path}`;
     this.#thread = thread;
-    this.#commits = new GroupCommit(packed, (writes) => this.#write(writes));
+    this.#commits = new GroupCommit(packed, (commits) => this.#write(commits));
     thread.on("message", (message: Answered) => this.#hear(message));
     thread.on("error", (error) => this.#died(error));
     thread.on("exit", () => this.#died(new Error("its thread has ended")));
@@ -104,16 +105,17 @@ export class SqliteStore implements TaskStore {
     await this.#thread.terminate();
   }
 
-  async #write(writes: readonly PackedWrite[]): Promise<readonly WriteOutcome[]> {
-    return ((await this.#ask({ ask: "commit", writes })) as PackedOutcome[]).map(outcomeOf);
+  async #write(commits: readonly PackedCommit[]): Promise<readonly WriteOutcome[]> {
+    const bytes = commits.map((commit) => commit.bytes.buffer);
+    return ((await this.#ask({ ask: "commit", commits }, bytes)) as PackedOutcome[]).map(outcomeOf);
   }
 
-  #ask(question: Question): Promise<unknown> {
+  #ask(question: Question, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#death !== null) return Promise.reject(this.#failure(this.#death.message));
     const asked = Promise.withResolvers<unknown>();
     const number = this.#number++;
     this.#open.set(number, asked);
-    this.#thread.postMessage({ number, question } satisfies Asked);
+    this.#thread.postMessage({ number, question } satisfies Asked, moved);
     return asked.promise;
   }
 
@@ -135,35 +137,6 @@ export class SqliteStore implements TaskStore {
   #failure(message: string): EvenerError {
     return new EvenerError("EVENER_STORE_FAILED", `${this.name}: ${message}`);
   }
-}
-
-function packed(write: Write): PackedWrite {
-  switch (write.do) {
-    case "submit": {
-      const { task, payload, event, keyKeptMs } = write;
-      const { idempotencyKey, tenant } = task.spec;
-      const key = idempotencyKey === null ? null : `${tenant}\n${idempotencyKey}`;
-      const keyUntilMs = Math.round(task.submittedAtMs + keyKeptMs);
-      return { do: "submit", row: rowOf(task), payload, event: eventCells(event), key, keyUntilMs };
-    }
-    case "change": {
-      const { id, ifState, ifFence: fence, change, result } = write;
-      const event = eventCells(write.event);
-      const states = ifState.map(stateCode);
-      const kept = result === undefined ? {} : { result };
-      return { do: "change", id, states, fence, ...cellsOf(change), event, ...kept };
-    }
-    case "note":
-      return { do: "note", id: write.id, event: eventCells(write.event), evidence: write.evidence ?? null };
-    case "remember":
-      return write;
-  }
-}
-
-function outcomeOf(outcome: PackedOutcome): WriteOutcome {
-  if (typeof outcome === "number") return { kind: "done", cursor: outcome };
-  if ("duplicate" in outcome) return { kind: "duplicate", id: outcome.duplicate };
-  return { kind: "stale", record: outcome.stale === null ? null : recordOf(outcome.stale) };
 }
 
 /** In a clone this is TypeScript, in the package JavaScript. */
