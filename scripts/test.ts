@@ -5,7 +5,9 @@ import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
 const only = process.argv.slice(2);
-const ROOMS = readdirSync("test").filter((name) => name !== "faults" && !name.includes("."));
+/** Rooms that run apart: after the others, or by a command of their own (`npm run test:integration`). */
+const APART = new Set(["faults", "integration"]);
+const ROOMS = readdirSync("test").filter((name) => !APART.has(name) && !name.includes("."));
 const steps: readonly Step[] = [
   { name: "types", command: "tsc", args: ["--noEmit", "-p", "tsconfig.json"] },
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },

@@ -43,6 +43,7 @@ export const ERRORS = {
   EVENER_TASK_BACKLOG: "too much waits already",
   EVENER_STORE_FULL: "the store of tasks has no room",
   EVENER_STORE_FAILED: "the store of tasks can not be read or written",
+  EVENER_STORE_UNKNOWN: "whether the store of tasks has kept a commit is not known",
   EVENER_INTERNAL: "a mistake of Evener's own",
   EVENER_NO_ENDPOINT: "no endpoint can take the work now",
   EVENER_CONFIG_INVALID: "the configuration is not valid",

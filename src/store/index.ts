@@ -1,5 +1,6 @@
 import { EvenerError } from "../errors.ts";
 import { MemoryStore } from "./memory.ts";
+import { PostgresStore } from "./postgres.ts";
 import { SqliteStore } from "./sqlite.ts";
 import type { TaskStore } from "./store.ts";
 
@@ -7,9 +8,14 @@ import type { TaskStore } from "./store.ts";
 export const STORES: Readonly<Record<string, (rest: string) => Promise<TaskStore>>> = {
   memory: () => Promise.resolve(new MemoryStore()),
   sqlite: (path) => SqliteStore.open(path),
+  postgres: (rest) => PostgresStore.open(`postgres:${rest}`),
+  postgresql: (rest) => PostgresStore.open(`postgresql:${rest}`),
 };
 
-/** Opens `sqlite:FILE` or `memory:`. Throws EVENER_BAD_VALUE, EVENER_STORE_FAILED. */
+/**
+ * Opens `sqlite:FILE`, `postgres://USER@HOST/DATABASE` or `memory:`. Throws EVENER_BAD_VALUE,
+ * EVENER_STORE_FAILED.
+ */
 export function openStore(name: string): Promise<TaskStore> {
   const colon = name.indexOf(":");
   const open = STORES[name.slice(0, colon)];
@@ -17,6 +23,7 @@ export function openStore(name: string): Promise<TaskStore> {
   const known = Object.keys(STORES).join(", ");
   throw new EvenerError(
     "EVENER_BAD_VALUE",
-    `tasks.store is ${JSON.stringify(name)}; it begins with one of ${known}, and a colon`,
+    // Not all of it: there may be a password in it.
+    `tasks.store begins with ${JSON.stringify(name.split(":")[0])}; known are ${known}, and then a colon`,
   );
 }

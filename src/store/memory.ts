@@ -113,6 +113,7 @@ export class MemoryStore implements TaskStore {
     const name = key === null ? null : `${tenant}\n${key}`;
     const taken = name === null ? undefined : this.#keys.get(name);
     if (taken !== undefined && taken.untilMs > task.submittedAtMs) return { kind: "duplicate", id: taken.id };
+    if (this.#tasks.has(task.id)) return { kind: "duplicate", id: task.id };
     if (name !== null) this.#keys.set(name, { id: task.id, untilMs: task.submittedAtMs + keyKeptMs });
     this.#tasks.set(task.id, task);
     if (payload !== null) this.#payloads.set(task.id, payload);

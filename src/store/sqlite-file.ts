@@ -1,7 +1,8 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { PackedOutcome, PackedWrite, Row } from "./sqlite-messages.ts";
+import type { PackedCommit, PackedOutcome, PackedWrite, Row } from "./sqlite-messages.ts";
 import { migrate } from "./sqlite-schema.ts";
-import { stateCode, TASK_COLUMNS } from "./sqlite-rows.ts";
+import { bytesAt } from "./sqlite-pack.ts";
+import { stateCode, TASK_COLUMNS } from "./rows.ts";
 import type { Retention, TaskQuery } from "./store.ts";
 
 /**
@@ -36,11 +37,13 @@ export class SqliteFile {
   }
 
   /** All of it, or nothing where it throws. */
-  commit(writes: readonly PackedWrite[]): PackedOutcome[] {
+  commit(commits: readonly PackedCommit[]): PackedOutcome[] {
     const before = this.#cursor;
     this.#run("begin immediate");
     try {
-      const outcomes = writes.map((write) => this.#apply(write));
+      const outcomes = commits.flatMap(({ json, bytes }) =>
+        (JSON.parse(json) as PackedWrite[]).map((write) => this.#apply(write, bytes)),
+      );
       this.#run("commit");
       return outcomes;
     } catch (error) {
@@ -52,14 +55,14 @@ export class SqliteFile {
 
   unfinished(afterId: string, recordsMax: number): Row[] {
     return this.#all(
-      `select ${TASK_COLUMNS} from tasks where ended_ms is null and id > ? order by id limit ?`,
+      `${SELECT_TASKS} where ended_ms is null and id > ? order by id limit ?`,
       afterId,
       recordsMax,
     );
   }
 
   task(id: string): Row | null {
-    return this.#get(`select ${TASK_COLUMNS} from tasks where id = ?`, id) ?? null;
+    return this.#get(`${SELECT_TASKS} where id = ?`, id) ?? null;
   }
 
   find({ externalId, state, tenant, beforeId, recordsMax }: TaskQuery): Row[] {
@@ -75,17 +78,13 @@ export class SqliteFile {
     where("tenant = ?", tenant);
     where("id < ?", beforeId);
     const filter = conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`;
-    return this.#all(
-      `select ${TASK_COLUMNS} from tasks ${filter} order by id desc limit ?`,
-      ...cells,
-      recordsMax,
-    );
+    return this.#all(`${SELECT_TASKS} ${filter} order by id desc limit ?`, ...cells, recordsMax);
   }
 
   payloads(ids: readonly string[]): [string, Uint8Array][] {
     return ids.flatMap((id) => {
-      const row = this.#get("select bytes from payloads where id = ?", id);
-      return row === undefined ? [] : [[id, row.bytes as Uint8Array] as [string, Uint8Array]];
+      const row = this.#get("select payload from asked where id = ? and payload is not null", id);
+      return row === undefined ? [] : [[id, row.payload as Uint8Array] as [string, Uint8Array]];
     });
   }
 
@@ -128,8 +127,7 @@ export class SqliteFile {
     this.#run("begin immediate");
     try {
       for (const id of ids) {
-        for (const table of ["tasks", "payloads", "results"])
-          this.#run(`delete from ${table} where id = ?`, id);
+        for (const table of ["tasks", "asked", "results"]) this.#run(`delete from ${table} where id = ?`, id);
         this.#run("delete from events where task_id = ?", id);
       }
       this.#run("delete from idempotency_keys where until_ms <= ?", Math.round(nowMs));
@@ -149,42 +147,41 @@ export class SqliteFile {
     this.#database.close();
   }
 
-  #apply(write: PackedWrite): PackedOutcome {
+  #apply(write: PackedWrite, bytes: Uint8Array): PackedOutcome {
     switch (write.do) {
       case "submit":
-        return this.#submit(write);
+        return this.#submit(write, bytes);
       case "change":
-        return this.#change(write);
+        return this.#change(write, bytes);
       case "note": {
         const isThere = this.#get("select 1 as yes from tasks where id = ?", write.id) !== undefined;
-        return isThere ? this.#note(write.id, write.event, write.evidence) : { stale: null };
+        return isThere ? this.#note(write.id, write.event, bytesAt(bytes, write.evidence)) : { stale: null };
       }
       case "remember":
-        this.#run("insert or replace into memories values (?, ?)", write.name, write.bytes);
+        this.#run("insert or replace into memories values (?, ?)", write.name, bytesAt(bytes, write.bytes));
         return 0;
     }
   }
 
-  #submit({ row, payload, event, key, keyUntilMs }: Extract<PackedWrite, { do: "submit" }>): PackedOutcome {
+  #submit(write: Extract<PackedWrite, { do: "submit" }>, bytes: Uint8Array): PackedOutcome {
+    const { row, spec, payload, event, key, keyUntilMs } = write;
     const id = row[0] as string;
     if (key !== null) {
       const submittedMs = row[SUBMITTED_AT]!;
-      const taken = this.#get(
-        "select id from idempotency_keys where key = ? and until_ms > ?",
-        key,
-        submittedMs,
-      );
+      const taken = this.#get(KEY_TAKEN, key, submittedMs);
       if (taken !== undefined) return { duplicate: taken.id as string };
-      this.#run("insert or replace into idempotency_keys values (?, ?, ?)", key, id, keyUntilMs);
     }
-    this.#run(INSERT_TASK, ...row);
-    if (payload !== null) this.#run("insert into payloads values (?, ?)", id, payload);
+    if (this.#run(INSERT_TASK, ...row) === 0) return { duplicate: id };
+    if (key !== null)
+      this.#run("insert or replace into idempotency_keys values (?, ?, ?)", key, id, keyUntilMs);
+    this.#run("insert into asked values (?, ?, ?)", id, spec, bytesAt(bytes, payload));
     return this.#note(id, event, null);
   }
 
-  #change(write: Extract<PackedWrite, { do: "change" }>): PackedOutcome {
+  #change(write: Extract<PackedWrite, { do: "change" }>, bytes: Uint8Array): PackedOutcome {
     const { id, states, fence, names, cells } = write;
-    const sets = names.map((name) => `${name} = ?`).join(", ");
+    // A change may change nothing: it is under its condition, and has its event, all the same.
+    const sets = names.length === 0 ? "state = state" : names.map((name) => `${name} = ?`).join(", ");
     const marks = states.map(() => "?").join(", ");
     const isFenced = fence === null ? "" : " and fence = ?";
     const sql = `update tasks set ${sets} where id = ? and state in (${marks})${isFenced}`;
@@ -192,7 +189,7 @@ export class SqliteFile {
     if (this.#run(sql, ...cells, ...condition) === 0) return { stale: this.task(id) };
     if (write.result === null) this.#run("delete from results where id = ?", id);
     else if (write.result !== undefined)
-      this.#run("insert or replace into results values (?, ?)", id, write.result);
+      this.#run("insert or replace into results values (?, ?)", id, bytesAt(bytes, write.result));
     return this.#note(id, write.event, null);
   }
 
@@ -238,8 +235,12 @@ export class SqliteFile {
 
 type Input = string | number | null | Uint8Array;
 
-const MARKS = TASK_COLUMNS.replaceAll(/[a-z_]+/g, "?");
-const INSERT_TASK = `insert into tasks (${TASK_COLUMNS}) values (${MARKS})`;
+/** All columns but the last, which is apart: the spec. */
+const CHANGING = TASK_COLUMNS.slice(0, TASK_COLUMNS.lastIndexOf(","));
+const MARKS = CHANGING.replaceAll(/[a-z_]+/g, "?");
+const INSERT_TASK = `insert into tasks (${CHANGING}) values (${MARKS}) on conflict (id) do nothing`;
+const SELECT_TASKS = `select ${TASK_COLUMNS} from tasks join asked using (id)`;
+const KEY_TAKEN = "select id from idempotency_keys where key = ? and until_ms > ?";
 /** Where the time of submission stands in a row. */
 const SUBMITTED_AT = 8;
 const CURSOR_NAME = "last cursor";

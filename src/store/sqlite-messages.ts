@@ -1,12 +1,17 @@
-import type { Cell } from "./sqlite-rows.ts";
+import type { Cell } from "./rows.ts";
 import type { Retention, TaskQuery } from "./store.ts";
 
-/** A write as flat cells: what goes to the thread must be cheap to copy. */
+/** Bytes of a write in the one piece that goes with its commit: where they begin, how many they are. */
+export type Piece = readonly [from: number, count: number];
+
+/** A write as flat cells. */
 export type PackedWrite =
   | {
       readonly do: "submit";
+      /** Without the spec. */
       readonly row: readonly Cell[];
-      readonly payload: Uint8Array | null;
+      readonly spec: string;
+      readonly payload: Piece | null;
       readonly event: readonly Cell[];
       /** Null: without an idempotency key. */
       readonly key: string | null;
@@ -20,15 +25,22 @@ export type PackedWrite =
       readonly names: readonly string[];
       readonly cells: readonly Cell[];
       readonly event: readonly Cell[];
-      readonly result?: Uint8Array | null;
+      readonly result?: Piece | null;
     }
   | {
       readonly do: "note";
       readonly id: string;
       readonly event: readonly Cell[];
-      readonly evidence: Uint8Array | null;
+      readonly evidence: Piece | null;
     }
-  | { readonly do: "remember"; readonly name: string; readonly bytes: Uint8Array };
+  | { readonly do: "remember"; readonly name: string; readonly bytes: Piece };
+
+/** One string and one piece of bytes are cheap to pass, many objects are not. */
+export interface PackedCommit {
+  /** {@link PackedWrite}s. */
+  readonly json: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 /** What became of it: the cursor of its event (0: none), or what stood against it. */
 export type PackedOutcome = number | { readonly duplicate: string } | { readonly stale: Row | null };
@@ -38,7 +50,7 @@ export type Row = Readonly<Record<string, unknown>>;
 
 /** What the thread is asked. */
 export type Question =
-  | { readonly ask: "commit"; readonly writes: readonly PackedWrite[] }
+  | { readonly ask: "commit"; readonly commits: readonly PackedCommit[] }
   | { readonly ask: "unfinished"; readonly afterId: string; readonly recordsMax: number }
   | { readonly ask: "task"; readonly id: string }
   | { readonly ask: "find"; readonly query: TaskQuery }

@@ -23,7 +23,7 @@ function open(path: string): SqliteFile | null {
 function answer(file: SqliteFile, question: Question): unknown {
   switch (question.ask) {
     case "commit":
-      return file.commit(question.writes);
+      return file.commit(question.commits);
     case "unfinished":
       return file.unfinished(question.afterId, question.recordsMax);
     case "task":

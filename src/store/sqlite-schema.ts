@@ -20,13 +20,13 @@ const MIGRATIONS: readonly string[] = [
     exit_code integer,
     reason text,
     tenant text not null,
-    external_id text,
-    spec text not null
+    external_id text
   ) without rowid;
+  -- What never changes, apart: a change writes its row anew, and all pages that it stands on.
+  create table asked (id text primary key, spec text not null, payload blob) without rowid;
   create index tasks_unfinished on tasks (id) where ended_ms is null;
   create index tasks_ended on tasks (ended_ms) where ended_ms is not null;
   create index tasks_external on tasks (external_id) where external_id is not null;
-  create table payloads (id text primary key, bytes blob not null) without rowid;
   create table results (id text primary key, bytes blob not null) without rowid;
   create table events (
     cursor integer primary key,

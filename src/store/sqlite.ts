@@ -2,16 +2,18 @@ import { Worker } from "node:worker_threads";
 import type { TaskRecord } from "../core/tasks/task.ts";
 import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 import { EvenerError } from "../errors.ts";
+import { GroupCommit } from "./group-commit.ts";
 import type {
   Answered,
   Asked,
   Opened,
+  PackedCommit,
   PackedOutcome,
-  PackedWrite,
   Question,
   Row,
 } from "./sqlite-messages.ts";
-import { cellsOf, eventCells, recordOf, rowOf, stateCode, storedEventOf } from "./sqlite-rows.ts";
+import { outcomeOf, packed } from "./sqlite-pack.ts";
+import { recordOf, storedEventOf } from "./rows.ts";
 import type { Retention, StoredEvent, TaskQuery, TaskStore } from "./store.ts";
 
 /**
@@ -22,14 +24,15 @@ export class SqliteStore implements TaskStore {
   readonly name: string;
   readonly #thread: Worker;
   readonly #open: Map<number, PromiseWithResolvers<unknown>> = new Map();
+  readonly #commits: GroupCommit<PackedCommit>;
   #number = 0;
-  #waiting: WaitingCommit[] = [];
-  #isCommitting = false;
+  #isClosing = false;
   #death: Error | null = null;
 
   private constructor(path: string, thread: Worker) {
     this.name = `sqlite:${path}`;
     this.#thread = thread;
+    this.#commits = new GroupCommit(packed, (commits) => this.#write(commits));
     thread.on("message", (message: Answered) => this.#hear(message));
     thread.on("error", (error) => this.#died(error));
     thread.on("exit", () => this.#died(new Error("its thread has ended")));
@@ -47,11 +50,9 @@ export class SqliteStore implements TaskStore {
     throw new EvenerError("EVENER_STORE_FAILED", `tasks.store sqlite:${path}: ${opened.message}`);
   }
 
-  commit(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
-    const done = Promise.withResolvers<readonly WriteOutcome[]>();
-    this.#waiting.push({ writes: writes.map(packed), done });
-    if (!this.#isCommitting) void this.#commitAll();
-    return done.promise;
+  async commit(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
+    if (this.#isClosing) throw this.#failure("it is closed");
+    return this.#commits.commit(writes);
   }
 
   async unfinished(afterId: string | null, recordsMax: number): Promise<readonly TaskRecord[]> {
@@ -95,40 +96,26 @@ export class SqliteStore implements TaskStore {
 
   /** What was committed before is durable; what comes later is refused. */
   async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    await this.#commits.atRest();
     if (this.#death !== null) return;
     await this.#ask({ ask: "close" });
     this.#death = new Error("it is closed");
     await this.#thread.terminate();
   }
 
-  /** All that have come since the last one began. */
-  async #commitAll(): Promise<void> {
-    this.#isCommitting = true;
-    while (this.#waiting.length > 0) {
-      const together = this.#waiting;
-      this.#waiting = [];
-      try {
-        const writes =
-          together.length === 1 ? together[0]!.writes : together.flatMap((commit) => commit.writes);
-        const outcomes = (await this.#ask({ ask: "commit", writes })) as PackedOutcome[];
-        let from = 0;
-        for (const commit of together) {
-          commit.done.resolve(outcomes.slice(from, from + commit.writes.length).map(outcomeOf));
-          from += commit.writes.length;
-        }
-      } catch (error) {
-        for (const commit of together) commit.done.reject(error);
-      }
-    }
-    this.#isCommitting = false;
+  async #write(commits: readonly PackedCommit[]): Promise<readonly WriteOutcome[]> {
+    const bytes = commits.map((commit) => commit.bytes.buffer);
+    return ((await this.#ask({ ask: "commit", commits }, bytes)) as PackedOutcome[]).map(outcomeOf);
   }
 
-  #ask(question: Question): Promise<unknown> {
+  #ask(question: Question, moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#death !== null) return Promise.reject(this.#failure(this.#death.message));
     const asked = Promise.withResolvers<unknown>();
     const number = this.#number++;
     this.#open.set(number, asked);
-    this.#thread.postMessage({ number, question } satisfies Asked);
+    this.#thread.postMessage({ number, question } satisfies Asked, moved);
     return asked.promise;
   }
 
@@ -150,40 +137,6 @@ export class SqliteStore implements TaskStore {
   #failure(message: string): EvenerError {
     return new EvenerError("EVENER_STORE_FAILED", `${this.name}: ${message}`);
   }
-}
-
-interface WaitingCommit {
-  readonly writes: readonly PackedWrite[];
-  readonly done: PromiseWithResolvers<readonly WriteOutcome[]>;
-}
-
-function packed(write: Write): PackedWrite {
-  switch (write.do) {
-    case "submit": {
-      const { task, payload, event, keyKeptMs } = write;
-      const { idempotencyKey, tenant } = task.spec;
-      const key = idempotencyKey === null ? null : `${tenant}\n${idempotencyKey}`;
-      const keyUntilMs = Math.round(task.submittedAtMs + keyKeptMs);
-      return { do: "submit", row: rowOf(task), payload, event: eventCells(event), key, keyUntilMs };
-    }
-    case "change": {
-      const { id, ifState, ifFence: fence, change, result } = write;
-      const event = eventCells(write.event);
-      const states = ifState.map(stateCode);
-      const kept = result === undefined ? {} : { result };
-      return { do: "change", id, states, fence, ...cellsOf(change), event, ...kept };
-    }
-    case "note":
-      return { do: "note", id: write.id, event: eventCells(write.event), evidence: write.evidence ?? null };
-    case "remember":
-      return write;
-  }
-}
-
-function outcomeOf(outcome: PackedOutcome): WriteOutcome {
-  if (typeof outcome === "number") return { kind: "done", cursor: outcome };
-  if ("duplicate" in outcome) return { kind: "duplicate", id: outcome.duplicate };
-  return { kind: "stale", record: outcome.stale === null ? null : recordOf(outcome.stale) };
 }
 
 /** In a clone this is TypeScript, in the package JavaScript. */

@@ -4,7 +4,8 @@ import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 /**
  * Durable state of tasks. The engine decides in memory; what it decides is a list of conditional writes, and
  * nothing is told to anybody before the store has said that it is durable. Rejections are EvenerError:
- * EVENER_STORE_FULL (no room: nothing of this commit was kept), EVENER_STORE_FAILED.
+ * EVENER_STORE_FULL and EVENER_STORE_FAILED (nothing of this
+ * commit was kept), EVENER_STORE_UNKNOWN (it was kept or not: read again).
  */
 export interface TaskStore {
   /** `sqlite:evener.db`, for logs. */
@@ -32,6 +33,16 @@ export interface TaskStore {
    * how many.
    */
   prune(bounds: Retention): Promise<number>;
+  /**
+   * For a store that several processes share: `onNews` is called after commits of anybody, and whenever some
+   * may have been missed. Ends with what it returns. Absent: nobody else writes.
+   */
+  watch?(onNews: () => void): () => void;
+  /**
+   * For a store that several processes share: the epoch in which this process leads, or null while another
+   * one does. Leads on for 10 s; ask again in time. Absent: there is nobody else.
+   */
+  lead?(processId: string): Promise<number | null>;
   close(): Promise<void>;
 }
 

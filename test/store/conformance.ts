@@ -100,6 +100,102 @@ export function conforms(name: string, open: () => Promise<TaskStore>): void {
         assert.equal(await store.task("02"), null);
       }));
 
+    it("takes an id once: a write that comes again is a duplicate of itself", () =>
+      using(async (store) => {
+        const again = submit(taskOf("01", { idempotencyKey: "k" }), Uint8Array.of(1));
+        await store.commit([again]);
+        assert.deepEqual(await store.commit([submit(taskOf("01")), again]), [
+          { kind: "duplicate", id: "01" },
+          { kind: "duplicate", id: "01" },
+        ]);
+        assert.equal(await store.lastCursor(), 1);
+      }));
+
+    it("keeps any text and any bytes", () =>
+      using(async (store) => {
+        const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => i % 256);
+        const odd = taskOf("01", { name: "a\0b \uD800 'c' \\ {}", tenant: "t\0" });
+        await store.commit([
+          submit(odd, bytes.subarray(3, 69_999)),
+          submit(taskOf("02"), new Uint8Array(0)),
+          { ...change("02", ["queued"], { state: "failed", reason: "x\0y" }), result: bytes } as Write,
+        ]);
+        assert.deepEqual(await store.task("01"), odd);
+        const payloads = await store.payloads(["01", "02"]);
+        assert.deepEqual(Buffer.from(payloads.get("01")!), Buffer.from(bytes.subarray(3, 69_999)));
+        assert.equal(payloads.get("02")!.length, 0);
+        assert.deepEqual(Buffer.from((await store.result("02"))!), Buffer.from(bytes));
+        assert.match((await store.task("02"))!.reason!, /^x.y$/su);
+      }));
+
+    it("replaces a result, and takes it away", () =>
+      using(async (store) => {
+        await store.commit([submit(taskOf("01"))]);
+        const ended = (result: Uint8Array | null): Write =>
+          ({ ...change("01", ["queued"], { state: "queued" }), result }) as Write;
+        await store.commit([ended(Uint8Array.of(1)), ended(Uint8Array.of(2))]);
+        assert.deepEqual([...(await store.result("01"))!], [2]);
+        await store.commit([change("01", ["queued"], { attempt: 2 })]);
+        assert.deepEqual([...(await store.result("01"))!], [2]);
+        await store.commit([ended(null)]);
+        assert.equal(await store.result("01"), null);
+      }));
+
+    it("writes several times to one task in one commit, each upon the one before", () =>
+      using(async (store) => {
+        const outcomes = await store.commit([
+          submit(taskOf("01")),
+          change("01", ["queued"], { state: "leased", fence: 1 }, 0),
+          change("01", ["leased"], { state: "queued", worker: "w" }, 1),
+          change("01", ["queued"], { state: "leased", fence: 2, worker: null }, 1),
+          change("01", ["leased"], { state: "succeeded", endedAtMs: 5 }, 1),
+          change("01", ["suspect", "leased"], { state: "succeeded", endedAtMs: 6, exitCode: 0 }, 2),
+        ]);
+        assert.deepEqual(
+          outcomes.map((outcome) => (outcome.kind === "done" ? outcome.cursor : outcome.kind)),
+          [1, 2, 3, 4, "stale", 5],
+        );
+        const ended = { state: "succeeded", fence: 2, endedAtMs: 6, exitCode: 0 } as const;
+        assert.deepEqual(await store.task("01"), { ...taskOf("01"), ...ended });
+      }));
+
+    it("tells each commit its own outcomes, in the order in which they came", () =>
+      using(async (store) => {
+        const told: number[] = [];
+        const commits = Array.from({ length: 40 }, async (_, i) => {
+          const id = String(i).padStart(2, "0");
+          const writes = Array.from({ length: i % 4 }, () => change(id, ["queued"], { attempt: i }));
+          const outcomes = await store.commit([
+            submit(taskOf(id)),
+            ...writes,
+            change("none", ["queued"], {}),
+          ]);
+          told.push(i);
+          assert.equal(outcomes.length, 2 + (i % 4));
+          assert.deepEqual(outcomes.at(-1), { kind: "stale", record: null });
+          return outcomes.flatMap((outcome) => (outcome.kind === "done" ? [outcome.cursor] : []));
+        });
+        const cursors = (await Promise.all(commits)).flat();
+        assert.deepEqual(
+          cursors,
+          cursors.map((_, i) => i + 1),
+        );
+        assert.deepEqual(
+          told,
+          told.map((_, i) => i),
+        );
+      }));
+
+    it("finishes what came before its close", async () => {
+      const store = await open();
+      const commits = ["01", "02", "03"].map((id) => store.commit([submit(taskOf(id))]));
+      await store.close();
+      assert.equal(
+        (await Promise.all(commits)).flat().every(({ kind }) => kind === "done"),
+        true,
+      );
+    });
+
     it("orders events without a gap, over all commits", () =>
       using(async (store) => {
         const ids = Array.from({ length: 30 }, (_, i) => String(i).padStart(3, "0"));

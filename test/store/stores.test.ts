@@ -131,7 +131,7 @@ function commitsIn(path: string): number {
     }[];
     const commits = rows.length / 2;
     const events = (database.prepare("select count(*) as n from events").get() as { n: number }).n;
-    const payloads = (database.prepare("select count(*) as n from payloads").get() as { n: number }).n;
+    const payloads = (database.prepare("select count(*) as n from asked").get() as { n: number }).n;
     assert.ok(Number.isInteger(commits));
     assert.equal(payloads, rows.length);
     assert.equal(events, commits === 0 ? 0 : rows.length + 2 * (commits - 1));

@@ -36,7 +36,7 @@ export type Write =
 export type WriteOutcome =
   /** `cursor`: of its event; 0 for `remember`. */
   | { readonly kind: "done"; readonly cursor: number }
-  /** The idempotency key belongs to that task: nothing was submitted. */
+  /** Its idempotency key, or its own id, belongs to that task already: nothing was submitted. */
   | { readonly kind: "duplicate"; readonly id: string }
   /** The condition did not hold; how it is. Null: there is no such task. */
   | { readonly kind: "stale"; readonly record: TaskRecord | null }

@@ -4,8 +4,8 @@ import {
   type TaskChange,
   type TaskEvent,
   type TaskRecord,
-  type TaskSpec,
 } from "../core/tasks/task.ts";
+import { specOf, specText } from "./spec-text.ts";
 import type { StoredEvent } from "./store.ts";
 
 /** What stands in a column. */
@@ -54,7 +54,7 @@ export function rowOf(task: TaskRecord): Cell[] {
     task.reason,
     spec.tenant,
     spec.externalId,
-    JSON.stringify(spec),
+    specText(spec),
   ];
 }
 
@@ -62,7 +62,7 @@ export function rowOf(task: TaskRecord): Cell[] {
 export function recordOf(row: Readonly<Record<string, unknown>>): TaskRecord {
   return {
     id: row.id as string,
-    spec: JSON.parse(row.spec as string) as TaskSpec,
+    spec: specOf(row.spec as string),
     state: TASK_STATES[row.state as number]!,
     attempt: row.attempt as number,
     fence: row.fence as number,
