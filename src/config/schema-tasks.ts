@@ -32,9 +32,15 @@ export const tasksSchema: z.ZodType<TasksConfig> = z
   .strictObject({
     bind: bind().prefault(TASKS_BIND).describe("where clients and agents connect"),
     token: secret().optional().describe("asked for as `Authorization: Bearer TOKEN`; needed beyond loopback"),
-    store: text("text", { what: "a store", example: "sqlite:evener.db", pattern: /^(?:sqlite:.+|memory:)$/ })
+    store: text("text", {
+      what: "a store",
+      example: "sqlite:evener.db",
+      pattern: /^(?:sqlite:.+|memory:|postgres(?:ql)?:\/\/\S+)$/,
+    })
       .prefault("sqlite:evener.db")
-      .describe("where tasks are kept; `memory:` forgets them with the process"),
+      .describe(
+        "where tasks are kept: a file, `postgres://USER@HOST/DATABASE`, or `memory:`, which forgets them",
+      ),
     lease: duration(2_000, 600_000)
       .prefault("10s")
       .describe("an agent that is silent for so long is not believed in"),

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Write, WriteOutcome } from "../core/tasks/write.ts";
 import { EvenerError } from "../errors.ts";
 import type { TaskStore } from "../store/store.ts";
@@ -43,13 +44,28 @@ export class Commits {
     if (this.#open === 0 && this.#writes.length === 0) this.#onRest?.();
   }
 
+  /** Nobody knows whether it was kept: each write has a condition, so that asking again finds out. */
+  async #again(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
+    await sleep(AGAIN_MS);
+    return this.#outcomesOf(writes);
+  }
+
   async #outcomesOf(writes: readonly Write[]): Promise<readonly WriteOutcome[]> {
     try {
-      return await this.#store.commit(writes);
+      return (await this.#store.commit(writes)).map((outcome, i) => ownOrNot(writes[i]!, outcome));
     } catch (error) {
       this.#onFailure(error);
+      if (error instanceof EvenerError && error.code === "EVENER_STORE_UNKNOWN") return this.#again(writes);
       const isFull = error instanceof EvenerError && error.code === "EVENER_STORE_FULL";
       return writes.map(() => ({ kind: "failed", isFull }));
     }
   }
 }
+
+/** A task that is in its own way was submitted before, unheard. */
+function ownOrNot(write: Write, outcome: WriteOutcome): WriteOutcome {
+  const isOwn = write.do === "submit" && outcome.kind === "duplicate" && outcome.id === write.task.id;
+  return isOwn ? { kind: "done", cursor: 0 } : outcome;
+}
+
+const AGAIN_MS = 500;

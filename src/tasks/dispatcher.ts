@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { WebSocket } from "ws";
 import type { Clock } from "../core/kit/clock.ts";
 import type { Random } from "../core/kit/random.ts";
@@ -8,6 +9,7 @@ import { isEnd, type TaskRecord, type TaskState } from "../core/tasks/task.ts";
 import { TaskTurns } from "../core/tasks/turns.ts";
 import type { Worker } from "../core/tasks/workers.ts";
 import type { WriteOutcome } from "../core/tasks/write.ts";
+import { EvenerError } from "../errors.ts";
 import { openStore } from "../store/index.ts";
 import type { TaskStore } from "../store/store.ts";
 import { AgentLine, type AgentLineSetup } from "./agent-line.ts";
@@ -31,7 +33,9 @@ export class TaskDispatcher {
   readonly #lineSetup: AgentLineSetup;
   readonly #watchers: Set<() => void> = new Set();
   readonly #ticking: NodeJS.Timeout;
+  readonly #owner: string = randomUUID();
   #savedVersion = 0;
+  #lastLeadMs = 0;
   #lastChoreMs = 0;
   #isScheduled = false;
 
@@ -43,7 +47,7 @@ export class TaskDispatcher {
     this.#commits = new Commits(store, () => this.#settled(), kit.onFailure);
     this.#payloads = new Payloads(store);
     const { leaseTtlMs, startGraceMs, idempotencyKeyKeptMs } = options;
-    const patience = { leaseTtlMs, startGraceMs, idempotencyKeyKeptMs, owner: randomUUID() };
+    const patience = { leaseTtlMs, startGraceMs, idempotencyKeyKeptMs, owner: this.#owner };
     this.engine = new TaskEngine(this.#link(), this.turns, kit.random, patience);
     this.#lineSetup = {
       engine: this.engine,
@@ -63,10 +67,26 @@ export class TaskDispatcher {
   static async open(options: TaskOptions, kit: DispatcherKit): Promise<TaskDispatcher> {
     const store = await openStore(options.store);
     const dispatcher = new TaskDispatcher(store, options, kit);
+    await dispatcher.#lead();
     const learned = await store.memory(DURATIONS);
     if (learned !== null) dispatcher.turns.durations.load(learned);
     await dispatcher.#load();
     return dispatcher;
+  }
+
+  /**
+   * Of several processes on one store one works. One that has died leads on for 10 s: that is waited for.
+   * Throws EVENER_STORE_FAILED where another one lives.
+   */
+  async #lead(): Promise<void> {
+    for (let waitedMs = 0; waitedMs < LEAD_WAIT_MS; waitedMs += LEAD_AGAIN_MS) {
+      if ((await this.store.lead?.(this.#owner)) !== null) return;
+      await sleep(LEAD_AGAIN_MS);
+    }
+    await this.close();
+    const advice = "stop it, or give this one a database of its own";
+    const text = `${this.store.name}: another Evener works on this queue; ${advice}`;
+    throw new EvenerError("EVENER_STORE_FAILED", text);
   }
 
   /** How much waits, for whoever wants to send more. */
@@ -185,6 +205,10 @@ export class TaskDispatcher {
   #tick(): void {
     const nowMs = this.#kit.clock.nowMs();
     this.engine.tick(nowMs);
+    if (this.store.lead !== undefined && nowMs - this.#lastLeadMs >= LEAD_MS) {
+      this.#lastLeadMs = nowMs;
+      void this.store.lead(this.#owner).catch(this.#kit.onFailure);
+    }
     if (nowMs - this.#lastChoreMs < CHORE_MS) return;
     this.#lastChoreMs = nowMs;
     void this.#chores().catch(this.#kit.onFailure);
@@ -221,6 +245,10 @@ export interface DispatcherKit {
 }
 
 const TICK_MS = 100;
+/** Leading has to be asked for anew within 10 s. */
+const LEAD_MS = 3_000;
+const LEAD_AGAIN_MS = 500;
+const LEAD_WAIT_MS = 13_000;
 const CHORE_MS = 10_000;
 const PAGE = 5_000;
 const DURATIONS = "durations";

@@ -2,8 +2,8 @@ import { randomFillSync } from "node:crypto";
 
 /**
  * Ids that sort by the time of their making: 48 bits of milliseconds and 80 of chance, as 26 characters of
- * Crockford's base 32 (the ULID specification). Within a millisecond they grow by one, so that order is that of
- * submission.
+ * Crockford's base 32 (the ULID specification). Within a millisecond they grow by one, so that order is that
+ * of submission.
  */
 export class TaskIds {
   readonly #chance: Uint8Array = new Uint8Array(CHANCE_DIGITS);

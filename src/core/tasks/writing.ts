@@ -42,13 +42,19 @@ export class Writing {
     const { id, fence: ifFence, state } = entry.record;
     const write = { do: "change" as const, id, ifState: [state], ifFence, ifEpoch: null, change, event };
     this.commit(result === undefined ? write : { ...write, result }, (outcome, nowMs) => {
-      const isDone = outcome.kind === "done";
+      // As it should be, though under another condition: this very write had come about before, unheard.
+      const isDone = outcome.kind === "done" || (outcome.kind === "stale" && is(outcome.record, change));
       if (isDone) entry.record = { ...entry.record, ...change };
       else if (outcome.kind === "stale") entry.record = outcome.record ?? vanished(entry);
       done(isDone, nowMs);
       entry.written();
     });
   }
+}
+
+function is(record: Entry["record"] | null, change: Verdict["change"]): boolean {
+  if (record === null) return false;
+  return (Object.keys(change) as (keyof typeof change)[]).every((key) => record[key] === change[key]);
 }
 
 /** Somebody took it out of the store: there is nothing left to do for it. */
