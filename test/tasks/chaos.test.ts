@@ -1,5 +1,6 @@
-// Real processes under SIGKILL and SIGSTOP: agents, and the dispatcher itself. What ran is told by the commands,
-// in a file of their own; what became of it by the event log. The code under test is believed in nothing.
+// Real processes under SIGKILL and SIGSTOP: agents, and the dispatcher itself. What ran is told by the
+// commands, in a file of their own; what became of it by the event log. The code under test is believed in
+// nothing.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
