@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { TaskRecord } from "../core/tasks/task.ts";
 import type { Write, WriteOutcome } from "../core/tasks/write.ts";
-import { EvenerError } from "../errors.ts";
+import { type ErrorCode, EvenerError } from "../errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type {
   Answered,
@@ -23,7 +23,7 @@ import type { Retention, StoredEvent, TaskQuery, TaskStore } from "./store.ts";
 export class SqliteStore implements TaskStore {
   readonly name: string;
   readonly #thread: Worker;
-  readonly #open: Map<number, PromiseWithResolvers<unknown>> = new Map();
+  readonly #open: Map<number, Open> = new Map();
   readonly #commits: GroupCommit<PackedCommit>;
   #number = 0;
   #isClosing = false;
@@ -114,7 +114,7 @@ export class SqliteStore implements TaskStore {
     if (this.#death !== null) return Promise.reject(this.#failure(this.#death.message));
     const asked = Promise.withResolvers<unknown>();
     const number = this.#number++;
-    this.#open.set(number, asked);
+    this.#open.set(number, { ...asked, isCommit: question.ask === "commit" });
     this.#thread.postMessage({ number, question } satisfies Asked, moved);
     return asked.promise;
   }
@@ -130,13 +130,20 @@ export class SqliteStore implements TaskStore {
 
   #died(error: Error): void {
     this.#death ??= error;
-    for (const asked of this.#open.values()) asked.reject(this.#failure(error.message));
+    // A commit may have been done, and only not been told.
+    for (const { reject, isCommit } of this.#open.values())
+      reject(this.#failure(error.message, isCommit ? "EVENER_STORE_UNKNOWN" : "EVENER_STORE_FAILED"));
     this.#open.clear();
   }
 
-  #failure(message: string): EvenerError {
-    return new EvenerError("EVENER_STORE_FAILED", `${this.name}: ${message}`);
+  #failure(message: string, code: ErrorCode = "EVENER_STORE_FAILED"): EvenerError {
+    return new EvenerError(code, `${this.name}: ${message}`);
   }
+}
+
+/** A question that has no answer yet. */
+interface Open extends PromiseWithResolvers<unknown> {
+  readonly isCommit: boolean;
 }
 
 /** In a clone this is TypeScript, in the package JavaScript. */

@@ -1,36 +1,10 @@
 // What every store of tasks does, whatever it keeps them in.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { TaskRecord, TaskState } from "../../src/core/tasks/task.ts";
 import type { Write } from "../../src/core/tasks/write.ts";
 import type { TaskStore } from "../../src/store/store.ts";
 import { eventAt, taskOf } from "../fixtures/tasks.ts";
-
-const DAY_MS = 86_400_000;
-
-/** Submits a task with its event. */
-export function submit(task: TaskRecord, payload: Uint8Array | null = null): Write {
-  return { do: "submit", task, payload, event: eventAt("submitted", task.submittedAtMs), keyKeptMs: DAY_MS };
-}
-
-/** Changes a task that is in one of these states. */
-export function change(
-  id: string,
-  from: TaskState[],
-  to: Partial<TaskRecord>,
-  fence: number | null = null,
-): Write {
-  const { id: _id, spec: _spec, submittedAtMs: _at, ...rest } = to as TaskRecord;
-  return {
-    do: "change",
-    id,
-    ifState: from,
-    ifFence: fence,
-    ifEpoch: null,
-    change: rest,
-    event: eventAt("ready"),
-  };
-}
+import { change, DAY_MS, submit } from "./conformance-writes.ts";
 
 /** Runs the suite; `open` gives an empty store. */
 export function conforms(name: string, open: () => Promise<TaskStore>): void {

@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { DatabaseSync } from "node:sqlite";
+import type { Worker } from "node:worker_threads";
 import { openStore } from "../../src/store/index.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { SqliteStore } from "../../src/store/sqlite.ts";
 import { taskOf } from "../fixtures/tasks.ts";
-import { change, conforms, submit } from "./conformance.ts";
+import { conforms } from "./conformance.ts";
+import { change, submit } from "./conformance-writes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evener-store-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -38,6 +40,42 @@ describe("sqlite", () => {
     const path = fresh();
     const store = await SqliteStore.open(path);
     await assert.rejects(SqliteStore.open(path), /another process has it open/);
+    await store.close();
+  });
+
+  it("rejects what is open when its thread dies, and all that comes later", async () => {
+    const path = fresh();
+    const threads: Worker[] = [];
+    const seen = (thread: Worker): void => void threads.push(thread);
+    process.on("worker", seen);
+    const store = await SqliteStore.open(path);
+    process.off("worker", seen);
+    await store.commit([submit(taskOf("01"))]);
+    const [first, second] = [store.commit([submit(taskOf("02"))]), store.commit([submit(taskOf("03"))])];
+    const died = { code: "EVENER_STORE_FAILED" };
+    // The first one was on its way: it may have been done.
+    const unknown = assert.rejects(first, { code: "EVENER_STORE_UNKNOWN" });
+    const rejected = Promise.all([unknown, assert.rejects(second, died)]);
+    await threads[0]!.terminate();
+    await rejected;
+    await assert.rejects(store.task("01"), died);
+    await store.close();
+    const again = await SqliteStore.open(path);
+    assert.equal((await again.task("01"))!.id, "01");
+    await again.close();
+  });
+
+  it("leaves out of a spec only what it puts back", async () => {
+    const store = await SqliteStore.open(fresh());
+    const specs = [
+      {},
+      { retry: { max: 0, backoffS: 1, backoffMaxS: 61 } },
+      { affinity: ["a"], labels: { a: "" } },
+    ];
+    const tasks = specs.map((spec, i) => taskOf(String(i), spec));
+    tasks.push(taskOf("9", { priority: 0, tenant: "", lostAfterS: 0, deadlineMs: 0, notBeforeMs: 1 }));
+    await store.commit(tasks.map((task) => submit(task)));
+    assert.deepEqual((await store.find({ recordsMax: 9 })).toReversed(), tasks);
     await store.close();
   });
 

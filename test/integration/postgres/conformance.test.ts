@@ -4,7 +4,8 @@ import { openStore } from "../../../src/store/index.ts";
 import { PostgresStore } from "../../../src/store/postgres.ts";
 import { PostgresServer } from "../../fixtures/postgres-server.ts";
 import { taskOf } from "../../fixtures/tasks.ts";
-import { conforms, submit } from "../../store/conformance.ts";
+import { conforms } from "../../store/conformance.ts";
+import { submit } from "../../store/conformance-writes.ts";
 
 let server: PostgresServer;
 before(async () => (server = await PostgresServer.start()));

@@ -7,7 +7,7 @@ import type { Write } from "../../../src/core/tasks/write.ts";
 import { PostgresStore } from "../../../src/store/postgres.ts";
 import { PostgresServer } from "../../fixtures/postgres-server.ts";
 import { taskOf } from "../../fixtures/tasks.ts";
-import { change, submit } from "../../store/conformance.ts";
+import { change, submit } from "../../store/conformance-writes.ts";
 
 let server: PostgresServer;
 before(async () => (server = await PostgresServer.start()));
