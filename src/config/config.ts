@@ -123,6 +123,8 @@ export interface PoolConfig {
   readonly connections: ConnectionsConfig;
   /** The version of the PROXY header that begins every connection to its backends; null = none. */
   readonly proxyProtocol: "v1" | "v2" | null;
+  /** Whose prompts are whose, for the cache that they find; null = all are everybody's. */
+  readonly promptTenant: KeySpec | null;
   /** Each request asks its backend for a load report (ORCA) in that format; null = none does. */
   readonly loadReports: "text" | "json" | null;
 }

@@ -24,6 +24,16 @@ export function learnKey(): z.ZodType<KeySpec> {
   });
 }
 
+/** Where the tenant of a prompt stands. */
+export function tenantKey(): z.ZodType<KeySpec> {
+  const pattern = NAMED_PATTERN.replace("header|cookie|query|body", "header|cookie");
+  return scalar("key", { type: "string", pattern }, (value) => {
+    const key = typeof value === "string" ? parseKeySpec(value) : null;
+    if (key?.from === "header" || key?.from === "cookie") return key;
+    return wrong(value, "where the tenant stands", "header:NAME or cookie:NAME", keyHint(value, LEARNED));
+  });
+}
+
 /** A policy's key: there is no session cookie to read; stays a text. */
 export function policyKey(): z.ZodType<string> {
   return scalar("key", { type: "string", pattern: KEY_PATTERN }, (value) => {

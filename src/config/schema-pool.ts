@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { PoolConfig } from "./config.ts";
 import { duration, offOr } from "./scalars.ts";
 import { backendList, type BackendWritten } from "./schema-backend.ts";
+import { tenantKey } from "./schema-key.ts";
 import { agentCheckSchema, healthSchema, outlierSchema, slowdownSchema } from "./schema-health.ts";
 import { policySchema } from "./schema-policy.ts";
 import { sessionSchema } from "./schema-session.ts";
@@ -49,6 +50,12 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
         "asks the backends with every request how loaded they are (ORCA, as vLLM and Triton answer it);" +
           " `auto`: in `text` where the policy is `resource` and no agent is asked, else `off`",
       ),
+    prompt_tenant: offOr(tenantKey())
+      .prefault("off")
+      .describe(
+        "prompts of different tenants are never taken for each other's cache: where the engines keep caches" +
+          " apart, by whoever is in this header or cookie",
+      ),
   })
   .transform((written): UnnamedPool => ({
     policy: written.policy,
@@ -66,6 +73,7 @@ export const poolSchema: z.ZodType<UnnamedPool> = z
     failover: written.failover,
     connections: written.connections,
     proxyProtocol: written.proxy_protocol,
+    promptTenant: written.prompt_tenant,
     loadReports: loadReportsOf(written.orca, written.policy.name, written.agent_check !== null),
   }));
 

@@ -57,6 +57,7 @@ export class Traffic {
       learner: session === null || learned === null ? null : learnerOf(session, learned),
       cookies,
       idByTag: cookies?.tagsOf(config.backends.map(({ id }) => id)) ?? new Map(),
+      tenantKey: config.promptTenant,
       loadReports: config.loadReports === null ? null : new LoadReports(config.loadReports),
       retry: config.retry,
       budget: this.#budget,

@@ -52,6 +52,8 @@ export interface Admission {
   readonly bodyKey: { readonly field: string; readonly isSession: boolean } | null;
   /** The body is read for what the request will cost, or for its model; null where neither matters. */
   readonly api: LlmApi | null;
+  /** Whose prompt it is; NO_KEY where that does not matter. */
+  readonly tenant: number;
   /** A copy that goes elsewhere when the body is complete. */
   readonly mirror: MirroredRequest | null;
 }
@@ -181,6 +183,7 @@ function admitToPool(
     upgrade,
     bodyKey: head.framing === "none" ? null : bodyKey(traffic.hashKey, traffic.sessionKey),
     api: upgrade === null && head.framing !== "none" ? apiOf(route, traffic, head.method, path) : null,
+    tenant: traffic.tenantKey === null ? NO_KEY : keyOf(traffic.tenantKey, head, client),
     // A tunnel is no request that could be copied.
     mirror: mirror === null || upgrade !== null ? null : drawMirror(context, mirror, head, record),
   };

@@ -81,7 +81,7 @@ export class Collector {
       else work.key = key;
     }
     if (this.call === null || !this.call.isPrompt) return;
-    this.call.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN);
+    this.call.describe(work, traffic.pool.bytesPerToken ?? BYTES_PER_TOKEN, admission.tenant);
     if (route.replay !== "auto") return;
     admission.isReplaySafe = this.call.mayReplay(work.isReplayable);
     work.isReplayable = admission.isReplaySafe;

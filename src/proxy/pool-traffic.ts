@@ -25,6 +25,8 @@ export interface PoolTraffic {
   readonly learner: SessionLearner | null;
   /** Backends are asked how they are; null where they are not. */
   readonly loadReports: LoadReports | null;
+  /** Where the tenant of a prompt stands, if caches are kept apart by it. */
+  readonly tenantKey: KeySource | null;
   readonly retry: RetryRules | null;
   readonly budget: RetryBudget | null;
   readonly timeouts: TrafficTimeouts;

@@ -55,6 +55,22 @@ describe("prompts", () => {
     assert.equal(plain.headers["x-evener-reason"], "policy");
   });
 
+  it("are not taken for cached where another tenant has sent them", async (t) => {
+    const handler = answering({ prompt_tokens: 2_500, completion_tokens: 3 });
+    const pool = { ...POOL, prompt_tenant: "header:x-tenant" };
+    const { request } = await setUp(t, { count: 2, handler, pool });
+    const cached = async (tenant: string): Promise<boolean> => {
+      const options = chat(["word ".repeat(2_000)]);
+      const headers = { "x-tenant": tenant };
+      const answer = await request("/v1/chat/completions", { ...options, headers });
+      return !/ 0 of 25\d\d tokens cached/.test(String(answer.headers["x-evener-reason"]));
+    };
+    assert.deepEqual(
+      [await cached("a"), await cached("a"), await cached("b"), await cached("b")],
+      [false, true, false, true],
+    );
+  });
+
   it("are spread by what waits: a short one does not stand behind a long one", async (t) => {
     const { evener, backends, connect } = await setUp(t, { count: 2, handler: () => {}, pool: POOL });
     const long = await connect();

@@ -1,7 +1,7 @@
 // Hot path: for requests to models only; what it keeps of a body is hashes and numbers.
 import type { Lease } from "../../core/lease.ts";
 import { Prompt } from "../../core/prompt.ts";
-import type { Work } from "../../core/work.ts";
+import { NO_KEY, type Work } from "../../core/work.ts";
 import { FIELD } from "../../http1/fields.ts";
 import type { RequestHead, ResponseHead } from "../../http1/head.ts";
 import { answerForm, AnswerScan } from "./answer-scan.ts";
@@ -58,8 +58,8 @@ export class ModelCall {
   }
 
   /** The body has come, or as much of it as is waited for: puts the prompt into the work. */
-  describe(work: Work, bytesPerToken: number): void {
-    const facts = this.#scan!.finish(bytesPerToken);
+  describe(work: Work, bytesPerToken: number, tenant: number = NO_KEY): void {
+    const facts = this.#scan!.finish(bytesPerToken, tenant);
     const prompt = this.#prompt;
     prompt.tokens = Math.max(1, Math.round(facts.promptTokens));
     if (facts.outputTokensMax > 0 && prompt.outputTokensMax === 0) {

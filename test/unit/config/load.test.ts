@@ -114,6 +114,7 @@ test("the defaults of a pool", () => {
     failover: "down",
     connections: { idleMax: 256, idleMs: 30_000 },
     proxyProtocol: null,
+    promptTenant: null,
     loadReports: null,
   });
 });
