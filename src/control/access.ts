@@ -46,7 +46,8 @@ export class AccessRule {
           ` http://localhost:${port}; for any other name set ${this.#door}.token`,
       );
     }
-    const isRead = head.method === "GET" || head.method === "HEAD";
+    // A page may read nothing of another origin's answers, but all of its WebSockets.
+    const isRead = (head.method === "GET" || head.method === "HEAD") && head.upgrade === null;
     if (!isRead && !isOwnOrigin(head.value(FIELD.origin), head.host)) {
       return errorAnswer("EVENER_FORBIDDEN", "a web page of another origin may not change anything here");
     }

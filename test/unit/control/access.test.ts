@@ -122,6 +122,19 @@ describe("changes asked for by a web page", () => {
     });
   }
 
+  test("a WebSocket is shown to the page: it needs its own origin, or none", () => {
+    const upgrade = [
+      "GET /v1/agent HTTP/1.1",
+      "host: 127.0.0.1:9901",
+      "connection: upgrade",
+      "upgrade: websocket",
+    ];
+    const rule = new AccessRule("tasks", "127.0.0.1", null);
+    assert.equal(statusOf(rule, [...upgrade, "origin: http://evil.example"]), 403);
+    assert.equal(statusOf(rule, [...upgrade, "origin: http://127.0.0.1:9901"]), 200);
+    assert.equal(statusOf(rule, upgrade), 200);
+  });
+
   test("reading is left to the browser, which does not show it to the page", () => {
     const lines = ["GET / HTTP/1.1", "host: 127.0.0.1:9901", "origin: http://evil.example"];
     assert.equal(statusOf(new AccessRule("admin", "127.0.0.1", null), lines), 200);
