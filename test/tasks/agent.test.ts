@@ -119,6 +119,8 @@ describe("tasks on agents", () => {
     const it = await taskScene(t);
     it.agent({ slots: 32 });
     it.agent({ slots: 32 });
+    const { leases } = it.tasks.dispatcher.engine;
+    await until(() => [...leases.workers()].length === 2, "both agents");
     const ids: string[] = [];
     for (let i = 0; i < 20; i++) {
       const { json } = await it.ask(
