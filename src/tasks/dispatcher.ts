@@ -38,6 +38,8 @@ export class TaskDispatcher {
   #lastLeadMs = 0;
   #lastChoreMs = 0;
   #isScheduled = false;
+  /** The store must not be closed under it. */
+  #choring: Promise<void> = Promise.resolve();
 
   private constructor(store: TaskStore, options: TaskOptions, kit: DispatcherKit) {
     this.store = store;
@@ -141,6 +143,7 @@ export class TaskDispatcher {
   /** Agents go on with what they have, and come back; what was decided is durable. */
   async close(): Promise<void> {
     clearInterval(this.#ticking);
+    await this.#choring;
     for (const line of this.#lines) line.close();
     await this.#commits.atRest();
     await this.#saveDurations();
@@ -211,7 +214,7 @@ export class TaskDispatcher {
     }
     if (nowMs - this.#lastChoreMs < CHORE_MS) return;
     this.#lastChoreMs = nowMs;
-    void this.#chores().catch(this.#kit.onFailure);
+    this.#choring = this.#chores().catch(this.#kit.onFailure);
   }
 
   /** What is learned survives a restart; what has ended long ago goes. */
