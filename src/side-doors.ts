@@ -6,6 +6,7 @@ import type { Random } from "./core/kit/random.ts";
 import type { Succession } from "./handover/succession.ts";
 import type { Deadlines } from "./http1/deadlines.ts";
 import { readClock } from "./http1/read-clock.ts";
+import { FIXED_TASK_OPTIONS } from "./tasks/options.ts";
 import type { Tasks } from "./tasks/tasks.ts";
 import { VERSION } from "./version.ts";
 
@@ -75,7 +76,7 @@ export class SideDoors {
       port,
       token,
       deadlines,
-      options: { ...FIXED, ...options },
+      options: { ...FIXED_TASK_OPTIONS, ...options },
       version: VERSION,
       clock: readClock,
       random,
@@ -92,6 +93,3 @@ export interface SideDoorsKit {
   readonly random: Random;
   readonly log: Logger;
 }
-
-/** What is not for users to set. */
-const FIXED = { beatMs: 2_000, startGraceMs: 20_000, idempotencyKeyKeptMs: 86_400_000 };

@@ -1,6 +1,6 @@
 import type * as z from "zod";
 
-import { type IpRange, ipRangeText, parseIpRange } from "../core/kit/ip-address.ts";
+import { type IpRange, ipRangeText, isLoopback, parseIpRange } from "../core/kit/ip-address.ts";
 import type { BindConfig } from "./config.ts";
 import { scalar, Wrong, wrong } from "./scalars.ts";
 
@@ -61,9 +61,12 @@ export const ADMIN_BIND = "127.0.0.1:9901";
 /** Where tasks are asked for, unless the file says otherwise. */
 export const TASKS_BIND = "127.0.0.1:9902";
 
-/** Whether only this machine can reach a listener that is bound to `host`. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+/** A control listener that others than this machine can reach must have a token. */
+export function checkToken(host: string, token: string | null, context: z.RefinementCtx): void {
+  if (token !== null || isLoopback(host)) return;
+  const message = `${host} can be reached from other machines; write a "token" or bind to 127.0.0.1`;
+  const params = { code: "EVENER_ADMIN_TOKEN_REQUIRED" };
+  context.addIssue({ code: "custom", path: ["bind"], message, params });
 }
 
 /** Reads {@link listenAddress}'s texts. */

@@ -1,5 +1,6 @@
 import { type Address, addressText } from "../http1/address.ts";
-import { ADMIN_BIND, isLoopback, parseBackendUrl, parseBind, parseListen } from "./address.ts";
+import { isLoopback } from "../core/kit/ip-address.ts";
+import { ADMIN_BIND, parseBackendUrl, parseBind, parseListen } from "./address.ts";
 import type { Finding, Path } from "./problem.ts";
 import { Wrong } from "./scalars.ts";
 

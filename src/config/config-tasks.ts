@@ -1,3 +1,4 @@
+import type { TenantRule } from "../core/tasks/tenants.ts";
 import type { BindConfig } from "./config.ts";
 
 /** The second door: a durable queue of tasks, and the agents that run them. */
@@ -14,13 +15,5 @@ export interface TasksConfig extends BindConfig {
   readonly resultBytesMax: number;
   readonly endedTasksMax: number;
   readonly endedAgeMaxMs: number;
-  readonly tenants: Readonly<Record<string, TenantConfig>>;
-}
-
-/** What a tenant may take. */
-export interface TenantConfig {
-  readonly weight: number;
-  readonly runningMax: number;
-  readonly startsPerSecond: number;
-  readonly startsBurst: number;
+  readonly tenants: Readonly<Record<string, TenantRule>>;
 }

@@ -15,22 +15,16 @@ export function sessionKey(): z.ZodType<KeySpec> {
 
 /** Where backends name sessions in their answers, and clients in their requests. */
 export function learnKey(): z.ZodType<KeySpec> {
-  const pattern = NAMED_PATTERN.replace("header|cookie|query|body", "header|cookie");
-  return scalar("key", { type: "string", pattern }, (value) => {
-    const key = typeof value === "string" ? parseKeySpec(value) : null;
-    if (key?.from === "header" || key?.from === "cookie") return key;
+  return headKey((value) => {
     if (value === "cookie") return new Wrong(`expected the name of a cookie; write cookie:NAME`);
-    return wrong(value, "what backends set", "cookie:NAME or header:NAME", keyHint(value, LEARNED));
+    return wrong(value, "what backends set", "cookie:NAME or header:NAME", keyHint(value, IN_HEAD));
   });
 }
 
 /** Where the tenant of a prompt stands. */
 export function tenantKey(): z.ZodType<KeySpec> {
-  const pattern = NAMED_PATTERN.replace("header|cookie|query|body", "header|cookie");
-  return scalar("key", { type: "string", pattern }, (value) => {
-    const key = typeof value === "string" ? parseKeySpec(value) : null;
-    if (key?.from === "header" || key?.from === "cookie") return key;
-    return wrong(value, "where the tenant stands", "header:NAME or cookie:NAME", keyHint(value, LEARNED));
+  return headKey((value) => {
+    return wrong(value, "where the tenant stands", "header:NAME or cookie:NAME", keyHint(value, IN_HEAD));
   });
 }
 
@@ -45,8 +39,17 @@ export function policyKey(): z.ZodType<string> {
   });
 }
 
+/** A header or a cookie; `refuse` says of all else what was expected. */
+function headKey(refuse: (value: unknown) => Wrong): z.ZodType<KeySpec> {
+  const pattern = NAMED_PATTERN.replace("header|cookie|query|body", "header|cookie");
+  return scalar("key", { type: "string", pattern }, (value) => {
+    const key = typeof value === "string" ? parseKeySpec(value) : null;
+    return key?.from === "header" || key?.from === "cookie" ? key : refuse(value);
+  });
+}
+
 const NAMED_SOURCES = ["header", "cookie", "query", "body"];
-const LEARNED = ["header", "cookie"];
+const IN_HEAD = ["header", "cookie"];
 const FORMS = "header:NAME, cookie:NAME, query:NAME, body:FIELD, path or client_ip";
 
 function keyHint(value: unknown, sources: readonly string[] = NAMED_SOURCES): string | undefined {

@@ -1,6 +1,7 @@
 import * as z from "zod";
-import { bind, isLoopback, TASKS_BIND } from "./address.ts";
-import type { TasksConfig, TenantConfig } from "./config-tasks.ts";
+import type { TenantRule } from "../core/tasks/tenants.ts";
+import { bind, checkToken, TASKS_BIND } from "./address.ts";
+import type { TasksConfig } from "./config-tasks.ts";
 import { named } from "./maps.ts";
 import { duration, integer, number, secret, size, text } from "./scalars.ts";
 
@@ -14,12 +15,7 @@ const tenantSchema = z
       .describe("how many of them at once after a pause; default the rate"),
   })
   .transform(
-    ({
-      weight,
-      running = Number.POSITIVE_INFINITY,
-      rate = Number.POSITIVE_INFINITY,
-      burst,
-    }): TenantConfig => ({
+    ({ weight, running = Number.POSITIVE_INFINITY, rate = Number.POSITIVE_INFINITY, burst }): TenantRule => ({
       weight,
       runningMax: running,
       startsPerSecond: rate,
@@ -69,11 +65,7 @@ export const tasksSchema: z.ZodType<TasksConfig> = z
       .describe("shares and limits by tenant; `*` is everybody who is not named"),
   })
   .transform(({ bind: { host, port }, token = null, queue, keep, ...rest }, context): TasksConfig => {
-    if (token === null && !isLoopback(host)) {
-      const message = `${host} can be reached from other machines; write a "token" or bind to 127.0.0.1`;
-      const params = { code: "EVENER_ADMIN_TOKEN_REQUIRED" };
-      context.addIssue({ code: "custom", path: ["bind"], message, params });
-    }
+    checkToken(host, token, context);
     return {
       host,
       port,

@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 import type { IpRange } from "../core/kit/ip-address.ts";
-import { ADMIN_BIND, bind, ipRange, isLoopback, listenAddress, type ListenAddress } from "./address.ts";
+import { ADMIN_BIND, bind, checkToken, ipRange, listenAddress, type ListenAddress } from "./address.ts";
 import type { AdminConfig, LimitsConfig, ThreadsConfig } from "./config.ts";
 import type { TasksConfig } from "./config-tasks.ts";
 import { named } from "./maps.ts";
@@ -26,11 +26,7 @@ const adminSchema = z
     token: secret().optional().describe("asked for as `Authorization: Bearer TOKEN`; needed beyond loopback"),
   })
   .transform(({ bind: { host, port }, token = null }, context): AdminConfig => {
-    if (token === null && !isLoopback(host)) {
-      const message = `${host} can be reached from other machines; write a "token" or bind to 127.0.0.1`;
-      const params = { code: "EVENER_ADMIN_TOKEN_REQUIRED" };
-      context.addIssue({ code: "custom", path: ["bind"], message, params });
-    }
+    checkToken(host, token, context);
     return { host, port, token };
   });
 

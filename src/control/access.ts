@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import { isLoopback } from "../core/kit/ip-address.ts";
 import { EvenerError } from "../errors.ts";
 import { FIELD } from "../http1/fields.ts";
 import type { RequestHead } from "../http1/head.ts";
@@ -67,11 +68,6 @@ export function tokenRequired(door: string, host: string): EvenerError {
   );
 }
 
-/** Whether only this machine can reach what listens on `host`, an address or name without brackets. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || IPV4_LOOPBACK.test(host);
-}
-
 /**
  * A page on another site can not choose the Host that its browser sends: a name that is ours is no
  * rebinding.
@@ -81,7 +77,7 @@ function isLoopbackHost(host: string, port: number): boolean {
   let name = host;
   if (host.endsWith(suffix)) name = host.slice(0, -suffix.length);
   else if (port !== HTTP_PORT) return false;
-  return name === "localhost" || name === "[::1]" || IPV4_LOOPBACK.test(name);
+  return name === "[::1]" || (!name.includes(":") && isLoopback(name));
 }
 
 /** No Origin: no browser, or none that asks across sites. */
@@ -111,7 +107,6 @@ function digestOf(bytes: Buffer): Buffer {
   return createHash("sha256").update(bytes).digest();
 }
 
-const IPV4_LOOPBACK = /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/;
 const HTTP_PORT = 80;
 
 function howToShow(door: string): string {

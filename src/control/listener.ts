@@ -1,10 +1,11 @@
 import net from "node:net";
+import { isLoopback } from "../core/kit/ip-address.ts";
 import { EvenerError } from "../errors.ts";
 import type { Deadlines, ServerTimeouts } from "../http1/deadlines.ts";
 import { DEFAULT_LIMITS } from "../http1/limits.ts";
 import { ServerConnection } from "../http1/server.ts";
 import { acceptTransport } from "../http1/socket-transport.ts";
-import { AccessRule, isLoopback, tokenRequired } from "./access.ts";
+import { AccessRule, tokenRequired } from "./access.ts";
 import type { ControlDoor } from "./door.ts";
 import { type ControlContext, ControlExchange } from "./exchange.ts";
 

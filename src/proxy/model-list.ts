@@ -1,6 +1,7 @@
 import type { RequestHead } from "../http1/head.ts";
 import type { FixedAnswer, OwnAnswer } from "./answer.ts";
 import { noModelAnswer } from "./answers.ts";
+import { decodedSegment } from "./describe/recognise.ts";
 import type { ModelNames, ModelRewrite } from "./model-names.ts";
 import type { PoolTraffic } from "./pool-traffic.ts";
 import type { Route } from "./route.ts";
@@ -44,7 +45,7 @@ export function listingOf(head: RequestHead, routes: RouteTable): Listing | null
   const sources = routes.routes
     .filter(({ match }) => misfitOf(match, asChat, null) === FITS)
     .flatMap((route) => sourceOf(route, asList));
-  return { isListing: true, upgrade: null, id: decoded(rest.slice(1)), sources };
+  return { isListing: true, upgrade: null, id: decodedSegment(rest.slice(1)), sources };
 }
 
 function sourceOf(route: Route, head: RequestHead): ModelSource[] {
@@ -188,14 +189,6 @@ function json(value: unknown): FixedAnswer {
     lines: "content-type: application/json\r\ncache-control: no-store\r\n",
     body,
   };
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
 }
 
 const UNTOLD = { object: "model", created: 0, owned_by: "evener" };

@@ -83,8 +83,6 @@ export class AgentLine {
         this.vitals = message.vitals;
         for (const { why, ...id } of message.frozen) engine.leases.frozen(worker!, id, why, nowMs());
         return;
-      case "started":
-        return;
       case "ended":
         message.tasks.forEach((ended, i) => this.#ended(ended, attachments[i]!));
         // Before these ends are committed: what begins in their places is committed with them.
@@ -109,7 +107,7 @@ export class AgentLine {
     }
     // The same agent over another connection: the one before is dead, whatever TCP believes.
     if (before !== undefined && before.connection !== null) lineOf(before.connection)?.disconnect();
-    const { worker, dead } = engine.hello(facts, holds, this, nowMs());
+    const { worker, dead } = engine.leases.hello(facts, holds, this, nowMs());
     this.#worker = worker;
     const { leaseTtlMs, beatMs, resultBytesMax } = options;
     this.#send({ say: "welcome", leaseTtlMs, beatMs, resultBytesMax, dead });

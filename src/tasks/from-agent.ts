@@ -33,7 +33,6 @@ const CHECKS: Readonly<Record<FromAgent["say"], (it: Fields) => boolean>> = {
     isList(it.loops, isName) &&
     isList(it.holds, isLease),
   beat: (it) => isVitals(it.vitals) && isList(it.frozen, (frozen) => isLease(frozen) && isText(frozen.why)),
-  started: (it) => isList(it.tasks, isLease),
   ended: (it) => isList(it.tasks, isEnding),
   output: (it) => isList(it.parts, (part) => isLease(part) && isStream(part.stream) && isCount(part.bytes)),
   draining: () => true,

@@ -20,19 +20,11 @@ export interface TaskOptions {
   readonly tenants: Readonly<Record<string, Partial<TenantRule>>>;
 }
 
-export const DEFAULT_TASK_OPTIONS: TaskOptions = {
-  store: "sqlite:evener.db",
-  leaseTtlMs: 10_000,
+/** What is not for users to set. */
+export const FIXED_TASK_OPTIONS: Pick<TaskOptions, "beatMs" | "startGraceMs" | "idempotencyKeyKeptMs"> = {
   beatMs: 2_000,
   startGraceMs: 20_000,
   idempotencyKeyKeptMs: 24 * 3_600_000,
-  openTasksMax: 1_000_000,
-  queueAgeMaxMs: Number.POSITIVE_INFINITY,
-  payloadBytesMax: 1024 * 1024,
-  resultBytesMax: 1024 * 1024,
-  endedTasksMax: 1_000_000,
-  endedAgeMaxMs: 7 * 86_400_000,
-  tenants: {},
 };
 
 /** What holds for a tenant. */

@@ -4,14 +4,9 @@
 // Messages are batches: one frame may carry many tasks.
 import type { Ending } from "../core/tasks/ending.ts";
 import type { Resources, TaskWork } from "../core/tasks/task.ts";
+import type { LeaseId } from "../core/tasks/workers.ts";
 
 export const SUBPROTOCOL = "evener.agent.1";
-
-/** A lease, as both sides name it. */
-export interface LeaseName {
-  readonly task: string;
-  readonly fence: number;
-}
 
 export type FromAgent =
   /** First, and once. */
@@ -29,21 +24,20 @@ export type FromAgent =
        * What it still has from before: these are re-attached. Results that were not acknowledged come as
        * `ended`.
        */
-      readonly holds: readonly LeaseName[];
+      readonly holds: readonly LeaseId[];
     }
   /** Every 2 s, and that is the heartbeat of all its leases. */
   | {
       readonly say: "beat";
       readonly vitals: AgentVitals;
       /** Tasks whose process is stopped or silent as seen from outside. */
-      readonly frozen: readonly (LeaseName & { readonly why: string })[];
+      readonly frozen: readonly (LeaseId & { readonly why: string })[];
     }
-  | { readonly say: "started"; readonly tasks: readonly LeaseName[] }
   | { readonly say: "ended"; readonly tasks: readonly EndedTask[] }
   /** Live output of commands; attachments in the order of `parts`. */
   | {
       readonly say: "output";
-      readonly parts: readonly (LeaseName & {
+      readonly parts: readonly (LeaseId & {
         readonly stream: "stdout" | "stderr";
         readonly bytes: number;
       })[];
@@ -52,7 +46,7 @@ export type FromAgent =
   | { readonly say: "draining" };
 
 /** What became of a task on its agent. */
-export interface EndedTask extends LeaseName, Ending {
+export interface EndedTask extends LeaseId, Ending {
   /** Length of the result in the attachments. */
   readonly bytes: number;
 }
@@ -72,18 +66,18 @@ export type ToAgent =
       readonly beatMs: number;
       readonly resultBytesMax: number;
       /** Of what it holds: not its any more (another fence goes on): to be killed. */
-      readonly dead: readonly LeaseName[];
+      readonly dead: readonly LeaseId[];
     }
   | { readonly say: "run"; readonly tasks: readonly RunTask[] }
-  | { readonly say: "cancel"; readonly tasks: readonly LeaseName[] }
+  | { readonly say: "cancel"; readonly tasks: readonly LeaseId[] }
   /** Durable: the agent may forget these results. `stale`: kept as evidence only. */
-  | { readonly say: "kept"; readonly tasks: readonly (LeaseName & { readonly stale?: true })[] }
+  | { readonly say: "kept"; readonly tasks: readonly (LeaseId & { readonly stale?: true })[] }
   | { readonly say: "drain" }
   /** Then the connection is closed: a version, a token or a name that can not be. */
   | { readonly say: "refused"; readonly code: string; readonly reason: string };
 
 /** A task that is sent: it counts as started. */
-export interface RunTask extends LeaseName {
+export interface RunTask extends LeaseId {
   readonly attempt: number;
   readonly work: TaskWork;
   readonly name: string;

@@ -1,3 +1,5 @@
+import { Heap } from "./heap.ts";
+
 /** Something that knows its place in an {@link IndexedHeap}; -1: it is in none. */
 export interface HeapMember {
   heapIndex: number;
@@ -82,61 +84,26 @@ export class IndexedHeap<T extends HeapMember> {
 export class HeapWalk<T> {
   readonly #items: readonly T[];
   /** Places whose parents were seen, and who were not seen themselves; the least is the next. */
-  readonly #edge: number[] = [];
-  readonly #isLess: (a: T, b: T) => boolean;
+  readonly #edge: Heap<number>;
 
   constructor(items: readonly T[], isLess: (a: T, b: T) => boolean) {
     this.#items = items;
-    this.#isLess = isLess;
+    this.#edge = new Heap((a, b) => isLess(items[a]!, items[b]!));
     if (items.length > 0) this.#edge.push(0);
   }
 
   /** The next one, which stays the next; undefined behind the last. */
   peek(): T | undefined {
-    const place = this.#edge[0];
+    const place = this.#edge.peek();
     return place === undefined ? undefined : this.#items[place];
   }
 
   /** Goes on behind the one that was seen. */
   skip(): void {
-    const edge = this.#edge;
-    const seen = edge[0];
+    const seen = this.#edge.pop();
     if (seen === undefined) return;
     const left = 2 * seen + 1;
-    const last = edge.pop()!;
-    if (edge.length > 0) this.#sink(last);
-    if (left < this.#items.length) this.#push(left);
-    if (left + 1 < this.#items.length) this.#push(left + 1);
-  }
-
-  #push(place: number): void {
-    const edge = this.#edge;
-    let at = edge.length;
-    edge.push(place);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!this.#goesBefore(place, edge[parent]!)) break;
-      edge[at] = edge[parent]!;
-      at = parent;
-    }
-    edge[at] = place;
-  }
-
-  #sink(place: number): void {
-    const edge = this.#edge;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= edge.length) break;
-      if (child + 1 < edge.length && this.#goesBefore(edge[child + 1]!, edge[child]!)) child++;
-      if (!this.#goesBefore(edge[child]!, place)) break;
-      edge[at] = edge[child]!;
-      at = child;
-    }
-    edge[at] = place;
-  }
-
-  #goesBefore(a: number, b: number): boolean {
-    return this.#isLess(this.#items[a]!, this.#items[b]!);
+    if (left < this.#items.length) this.#edge.push(left);
+    if (left + 1 < this.#items.length) this.#edge.push(left + 1);
   }
 }

@@ -58,6 +58,11 @@ export function canonicalIp(text: string): string {
   return readIp(text, words, 0, zone < 0 ? text.length : zone) ? ipText(words) : "";
 }
 
+/** Whether only this machine can reach what listens on `host`, an address or name without brackets. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
 /** All addresses that begin with the same bits. */
 export interface IpRange {
   readonly words: IpWords;

@@ -1,5 +1,5 @@
 import type { Random } from "../kit/random.ts";
-import type { TaskChange, TaskEvent, TaskEventKind, TaskRecord, TaskState } from "./task.ts";
+import type { EndState, TaskChange, TaskEvent, TaskEventKind, TaskRecord, TaskState } from "./task.ts";
 
 /**
  * How an attempt ended on its worker.
@@ -113,8 +113,3 @@ function backoffMs({ attempt, spec }: TaskRecord, random: Random): number {
   const { backoffS, backoffMaxS } = spec.retry;
   return random.float() * Math.min(backoffMaxS, backoffS * 2 ** Math.max(0, attempt - 1)) * 1000;
 }
-
-type EndState = Extract<
-  TaskState,
-  "succeeded" | "failed" | "cancelled" | "expired" | "skipped" | "worker_lost" | "quarantined"
->;

@@ -3,12 +3,12 @@ import { type Entry, TaskBook } from "./book.ts";
 import { afterEnding, type Ending, eventOf, over, type Verdict } from "./ending.ts";
 import type { EngineLink, Turns } from "./engine-link.ts";
 import { DEFAULT_ENGINE_OPTIONS, type EngineOptions } from "./engine-options.ts";
-import { Leases, type Welcome } from "./leases.ts";
+import { Leases } from "./leases.ts";
 import { Stages } from "./stages.ts";
-import { isEnd, type TaskRecord, type TaskState } from "./task.ts";
+import { END_STATES, isEnd, type TaskRecord, type TaskState } from "./task.ts";
 import { Timetable } from "./timetable.ts";
 import { waitingOf } from "./waiting.ts";
-import type { Lease, LeaseId, Worker, WorkerFacts } from "./workers.ts";
+import type { Lease, LeaseId, Worker } from "./workers.ts";
 import type { WriteOutcome } from "./write.ts";
 import { Writing } from "./writing.ts";
 
@@ -67,11 +67,6 @@ export class TaskEngine {
       if (outcome.kind === "done") this.#stages.enter(this.book.add(task, parents), nowMs);
       done(outcome);
     });
-  }
-
-  /** An agent is there, with what it holds. */
-  hello(facts: WorkerFacts, holds: readonly LeaseId[], connection: object, nowMs: number): Welcome {
-    return this.leases.hello(facts, holds, connection, nowMs);
   }
 
   /**
@@ -236,14 +231,7 @@ export class TaskEngine {
 }
 
 /** States that a task can be taken back from. */
-export const REDRIVEN: readonly TaskState[] = [
-  "failed",
-  "cancelled",
-  "expired",
-  "skipped",
-  "worker_lost",
-  "quarantined",
-];
+export const REDRIVEN: readonly TaskState[] = END_STATES.filter((state) => state !== "succeeded");
 const ANEW = {
   attempt: 0,
   crashes: 0,

@@ -2,20 +2,10 @@
 // here: the engine (core/tasks), the store and the agents' door all speak of tasks in these types.
 
 /**
- * How far a task is.
- *
- * - `blocked`: waits for the tasks that it depends on. `delayed`: for its time, or for the end of a back-off.
- * - `queued`: could run now. `leased`: sent to a worker, under a fence; counts as started.
- * - `suspect`: its lease ran out, and it must not run twice: waits for its agent, or for proof that it is
- * gone.
- * - The others are ends. `quarantined` (three workers died with it) and `failed` can be redriven.
+ * Nothing more happens to a task in these states, unless it is redriven, as all but `succeeded` can be.
+ * `quarantined`: three workers died with it.
  */
-export const TASK_STATES = [
-  "blocked",
-  "delayed",
-  "queued",
-  "leased",
-  "suspect",
+export const END_STATES = [
   "succeeded",
   "failed",
   "cancelled",
@@ -24,22 +14,29 @@ export const TASK_STATES = [
   "worker_lost",
   "quarantined",
 ] as const;
-export type TaskState = (typeof TASK_STATES)[number];
+export type EndState = (typeof END_STATES)[number];
 
-/** Nothing more happens to a task in these states, unless it is redriven. */
-export function isEnd(state: TaskState): boolean {
+const OPEN_STATES = ["blocked", "delayed", "queued", "leased", "suspect"] as const;
+
+/**
+ * How far a task is.
+ *
+ * - `blocked`: waits for the tasks that it depends on. `delayed`: for its time, or for the end of a back-off.
+ * - `queued`: could run now. `leased`: sent to a worker, under a fence; counts as started.
+ * - `suspect`: its lease ran out, and it must not run twice: waits for its agent, or for proof that it is
+ * gone.
+ * - The others are {@link END_STATES}.
+ */
+export type TaskState = (typeof OPEN_STATES)[number] | EndState;
+/** Stores keep the place in this list. */
+export const TASK_STATES: readonly TaskState[] = [...OPEN_STATES, ...END_STATES];
+
+/** One of {@link END_STATES}. */
+export function isEnd(state: TaskState): state is EndState {
   return ENDS.has(state);
 }
 
-const ENDS: ReadonlySet<TaskState> = new Set([
-  "succeeded",
-  "failed",
-  "cancelled",
-  "expired",
-  "skipped",
-  "worker_lost",
-  "quarantined",
-]);
+const ENDS: ReadonlySet<TaskState> = new Set(END_STATES);
 
 /**
  * What is to be run. `payload` and `stdin` are bytes that are never looked into; they are kept beside the
@@ -150,7 +147,7 @@ export interface TaskEvent {
   readonly detail: string | null;
 }
 
-export const TASK_EVENT_KINDS = [
+const STEPS = [
   "submitted",
   "ready",
   "leased",
@@ -162,12 +159,9 @@ export const TASK_EVENT_KINDS = [
   "cancel_asked",
   "redriven",
   "speculated",
-  "succeeded",
-  "failed",
-  "cancelled",
-  "expired",
-  "skipped",
-  "worker_lost",
-  "quarantined",
 ] as const;
-export type TaskEventKind = (typeof TASK_EVENT_KINDS)[number];
+
+/** What has happened; an end goes by the name of the state. */
+export type TaskEventKind = (typeof STEPS)[number] | EndState;
+/** Stores keep the place in this list. */
+export const TASK_EVENT_KINDS: readonly TaskEventKind[] = [...STEPS, ...END_STATES];

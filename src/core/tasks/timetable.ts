@@ -1,56 +1,31 @@
-import { Heap } from "../kit/heap.ts";
+import { type HeapMember, IndexedHeap } from "../kit/indexed-heap.ts";
 
 /** Something that is to be done at a time, unless it is called off before. */
-export interface Due {
+export interface Due extends HeapMember {
   readonly atMs: number;
-  /** Null once it was called off. */
-  act: ((nowMs: number) => void) | null;
+  readonly act: (nowMs: number) => void;
 }
 
 /** What is to be done later, by the engine's clock; nothing happens by itself. */
 export class Timetable {
-  readonly #heap: Heap<Due> = new Heap<Due>((a, b) => a.atMs < b.atMs);
-  #calledOff = 0;
-
-  get size(): number {
-    return this.#heap.size - this.#calledOff;
-  }
-
-  /** When there is something to do next; Infinity: never. */
-  get nextMs(): number {
-    this.#dropCalledOff();
-    return this.#heap.peek()?.atMs ?? Number.POSITIVE_INFINITY;
-  }
+  readonly #heap: IndexedHeap<Due> = new IndexedHeap<Due>((a, b) => a.atMs < b.atMs);
 
   at(atMs: number, act: (nowMs: number) => void): Due {
-    const due: Due = { atMs, act };
-    this.#heap.push(due);
+    const due = { atMs, act, heapIndex: -1 };
+    this.#heap.add(due);
     return due;
   }
 
+  /** Does nothing where it has been done, or was called off before. */
   callOff(due: Due | null): void {
-    if (due === null || due.act === null) return;
-    due.act = null;
-    this.#calledOff++;
+    if (due !== null && due.heapIndex >= 0) this.#heap.remove(due);
   }
 
   /** Does what is due by now, in the order of its times. */
   run(nowMs: number): void {
-    for (;;) {
-      this.#dropCalledOff();
-      const next = this.#heap.peek();
-      if (next === undefined || next.atMs > nowMs) return;
-      this.#heap.pop();
-      const { act } = next;
-      next.act = null;
-      act!(nowMs);
-    }
-  }
-
-  #dropCalledOff(): void {
-    while (this.#heap.peek()?.act === null) {
-      this.#heap.pop();
-      this.#calledOff--;
+    for (let next = this.#heap.peek(); next !== undefined && next.atMs <= nowMs; next = this.#heap.peek()) {
+      this.#heap.remove(next);
+      next.act(nowMs);
     }
   }
 }

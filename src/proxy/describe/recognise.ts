@@ -43,7 +43,7 @@ export function modelOfPath(path: string): string {
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i]!;
     const from = candidate.rest === null ? -1 : modelStart(candidate, path);
-    if (from >= 0) return decoded(path.slice(from, path.indexOf("/", from)));
+    if (from >= 0) return decodedSegment(path.slice(from, path.indexOf("/", from)));
   }
   return "";
 }
@@ -69,7 +69,8 @@ function modelStart({ start, rest }: Candidate, path: string): number {
 
 const VERSIONS = "/versions/";
 
-function decoded(segment: string): string {
+/** A segment of a path without its percent-encoding; as it stands where that is not valid. */
+export function decodedSegment(segment: string): string {
   if (!segment.includes("%")) return segment;
   try {
     return decodeURIComponent(segment);

@@ -1,19 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { WebSocket } from "ws";
+import { type LeaseId, leaseKey } from "../../core/tasks/workers.ts";
 import { EvenerError } from "../../errors.ts";
 import { encodeFrame, FRAME_BYTES_MAX } from "../frames.ts";
-import {
-  type EndedTask,
-  type FromAgent,
-  type LeaseName,
-  type RunTask,
-  SUBPROTOCOL,
-  type ToAgent,
-} from "../protocol.ts";
+import { type EndedTask, type FromAgent, type RunTask, SUBPROTOCOL, type ToAgent } from "../protocol.ts";
 import { readToAgent } from "../to-agent.ts";
 import { type Job, type JobOwner } from "./job.ts";
 import { Jobs } from "./jobs.ts";
-import { leaseKey, Outbox } from "./outbox.ts";
+import { Outbox } from "./outbox.ts";
 import { VitalsReader } from "./vitals.ts";
 
 /** What an agent offers, and to whom. */
@@ -172,7 +166,7 @@ export class Agent {
   }
 
   /** It goes on elsewhere, or has ended: what is here of it is not wanted. */
-  #forget(lease: LeaseName): void {
+  #forget(lease: LeaseId): void {
     const key = leaseKey(lease);
     this.#running.get(key)?.job?.kill();
     this.#running.delete(key);
@@ -251,7 +245,7 @@ export class Agent {
 }
 
 interface Running {
-  readonly lease: LeaseName;
+  readonly lease: LeaseId;
   job: Job | null;
   readonly sinceMs: number;
 }

@@ -1,4 +1,5 @@
-import type { EndedTask, FromAgent, LeaseName } from "../protocol.ts";
+import { type LeaseId, leaseKey } from "../../core/tasks/workers.ts";
+import type { EndedTask, FromAgent } from "../protocol.ts";
 
 /** What the agent has to tell: results until they are durable, and live output while somebody hears it. */
 export class Outbox {
@@ -18,11 +19,11 @@ export class Outbox {
     return this.#results.size;
   }
 
-  has(lease: LeaseName): boolean {
+  has(lease: LeaseId): boolean {
     return this.#results.has(leaseKey(lease));
   }
 
-  leases(): LeaseName[] {
+  leases(): LeaseId[] {
     return [...this.#results.values()].map(({ ended: { task, fence } }) => ({ task, fence }));
   }
 
@@ -34,12 +35,12 @@ export class Outbox {
   }
 
   /** It is durable, or wanted no more. */
-  forget(lease: LeaseName): void {
+  forget(lease: LeaseId): void {
     this.#results.delete(leaseKey(lease));
   }
 
   /** Dropped where nobody can be told, or too much waits: the result has it. */
-  output(lease: LeaseName, stream: "stdout" | "stderr", bytes: Buffer): void {
+  output(lease: LeaseId, stream: "stdout" | "stderr", bytes: Buffer): void {
     if (!this.#isOpen || this.#output.length >= OUTPUT_PARTS_MAX) return;
     this.#output.push({ lease, stream, bytes });
     this.#flushSoon();
@@ -105,18 +106,13 @@ export class Outbox {
   }
 }
 
-/** One name for a lease. */
-export function leaseKey({ task, fence }: LeaseName): string {
-  return `${task}#${fence}`;
-}
-
 interface KeptResult {
   readonly ended: EndedTask;
   readonly result: Uint8Array;
 }
 
 interface OutputPart {
-  readonly lease: LeaseName;
+  readonly lease: LeaseId;
   readonly stream: "stdout" | "stderr";
   readonly bytes: Buffer;
 }

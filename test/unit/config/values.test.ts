@@ -4,7 +4,8 @@ import { test } from "node:test";
 import type * as z from "zod";
 
 import type { BackendAddress } from "../../../src/config/address.ts";
-import { isLoopback, parseBackendUrl, parseBind } from "../../../src/config/address.ts";
+import { parseBackendUrl, parseBind } from "../../../src/config/address.ts";
+import { isLoopback } from "../../../src/core/kit/ip-address.ts";
 import { parseKeySpec } from "../../../src/config/key-spec.ts";
 import {
   duration,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { AccessRule, isLoopback } from "../../../src/control/access.ts";
+import { AccessRule } from "../../../src/control/access.ts";
+import { isLoopback } from "../../../src/core/kit/ip-address.ts";
 import { EvenerError } from "../../../src/errors.ts";
 import { headOf } from "../admin/fake-source.ts";
 
